@@ -1,0 +1,6 @@
+"""Exports a trained model; `python export.py --help` says how."""
+
+from human_segmentation.cli import run_command
+
+if __name__ == "__main__":
+    raise SystemExit(run_command("export"))

@@ -1,0 +1,68 @@
+"""The commands, and what they share: quiet libraries, one sentence for an error, exit code 2."""
+
+import argparse
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+
+from human_segmentation.errors import HumanSegError
+
+# Sub-command of `humanseg` -> module here and what it does. The root scripts have PaddleX 1.3's names.
+COMMANDS = {
+    "train": ("train", "train a model on photos with labels"),
+    "eval": ("evaluate", "measure a model on photos with labels"),
+    "export": ("export", "write a trained model for deployment"),
+    "video": ("video_infer", "put the person of a video or camera on white"),
+    "replace": ("replace", "put the people of a photo, video or camera in front of another background"),
+}
+INTERRUPTED = 130
+
+
+def run_command(name: str, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        name: A key of `COMMANDS`.
+        argv: The arguments after the command's name; None takes the process's own.
+        prog: The command's name in its usage text.
+
+    Returns:
+        The exit code: 0; 2 for anything that the user gave wrong; 130 after Ctrl-C.
+    """
+    _quiet()
+    module_name, summary = COMMANDS[name]
+    module = importlib.import_module(f"human_segmentation.cli.{module_name}")
+    parser = argparse.ArgumentParser(prog=prog, description=summary[0].upper() + summary[1:] + ".")
+    module.add_arguments(parser)
+    args = parser.parse_args(argv)
+    try:
+        return module.run(args)
+    except HumanSegError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def main() -> int:
+    """The console command `humanseg COMMAND ...`."""
+    width = max(map(len, COMMANDS))
+    listing = "\n".join(f"  {name:{width}}  {summary}" for name, (_, summary) in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="humanseg",
+        description="Takes people out of photographs and video and puts them somewhere else.",
+        epilog=f"commands:\n{listing}\n\nhumanseg COMMAND --help says more.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=list(COMMANDS), metavar="COMMAND")
+    args = parser.parse_args(sys.argv[1:2])
+    return run_command(args.command, sys.argv[2:], prog=f"humanseg {args.command}")
+
+
+def _quiet() -> None:
+    """Keeps paddle from printing what no user can act on; it reads this when it is imported."""
+    os.environ.setdefault("GLOG_minloglevel", "3")
+    warnings.filterwarnings("ignore", module=r"paddle\.")

@@ -1,0 +1,62 @@
+"""`train`: trains a model on photos with labels."""
+
+import argparse
+from pathlib import Path
+
+from human_segmentation.errors import DataError
+from human_segmentation.models.zoo import MODELS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of PaddleX 1.3's train.py, and ours."""
+    parser.add_argument("--model_type", default="HumanSegMobile", choices=list(MODELS), help="the network")
+    parser.add_argument("--save_dir", type=Path, default=Path("output"), help="folder for the models")
+    parser.add_argument("--num_classes", type=int, default=2, help="classes of the labels, the background included")
+    parser.add_argument("--data_dir", type=Path, default=Path(), help="folder that the lists' paths are relative to")
+    parser.add_argument("--train_list", type=Path, help="list of photos and labels to train on")
+    parser.add_argument("--val_list", type=Path, required=True, help="list of photos and labels to choose the best by")
+    parser.add_argument(
+        "--dataset",
+        action="append",
+        default=[],
+        metavar="LIST[=WEIGHT]",
+        help="a further list, relative to its own folder, and how often an epoch shows each photo; may be repeated",
+    )
+    parser.add_argument("--background_list", type=Path, help="list of photos without people to put people in front of")
+    parser.add_argument("--pretrain_weights", type=Path, help="trained model to start from")
+    parser.add_argument("--resume_checkpoint", type=Path, help="epoch_N folder of a run to go on with")
+    parser.add_argument("--image_shape", type=int, nargs=2, default=[192, 192], metavar=("W", "H"), help="network size")
+    parser.add_argument("--num_epochs", type=int, default=100, help="epochs of the whole run")
+    parser.add_argument("--batch_size", type=int, default=8, help="photos a step")
+    parser.add_argument("--learning_rate", type=float, default=0.001, help="highest learning rate")
+    parser.add_argument("--save_interval_epochs", type=int, default=1, help="epochs between checkpoints")
+    parser.add_argument("--seed", type=int, default=0, help="seed of everything random")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Builds the data sets and trains."""
+    from human_segmentation.datasets.dataset import TrainingSet, WeightedSamples
+    from human_segmentation.datasets.list_file import read_list
+    from human_segmentation.datasets.transforms import BackgroundSwap
+    from human_segmentation.training.trainer import TrainOptions, train
+
+    parts = []
+    if args.train_list:
+        parts.append(WeightedSamples(read_list(args.train_list, args.data_dir)))
+    for entry in args.dataset:
+        name, _, weight = entry.partition("=")
+        try:
+            parts.append(WeightedSamples(read_list(Path(name), Path(name).parent), float(weight or 1)))
+        except ValueError as error:
+            raise DataError(f"--dataset {entry}: the weight is no number; write LIST or LIST=2.5") from error
+    if not parts:
+        raise DataError("no photos to train on; give --train_list or --dataset")
+    swap = None
+    if args.background_list:
+        rows = read_list(args.background_list, args.background_list.parent)
+        swap = BackgroundSwap([row.image for row in rows])
+    names = {field: getattr(args, field) for field in TrainOptions.__dataclass_fields__}
+    training_set = TrainingSet(parts, tuple(args.image_shape), args.seed, swap)
+    best = train(TrainOptions(**names), training_set, read_list(args.val_list, args.data_dir))
+    print(f"best model: {args.save_dir / 'best_model'}, mIoU {best['miou']:.4f}")
+    return 0

@@ -1,0 +1,19 @@
+"""From Paddle's ProgramDesc to ONNX."""
+
+from pathlib import Path
+
+OPSET = 13
+
+
+def to_onnx(program: Path, params: Path, path: Path) -> None:
+    """Converts an exported program.
+
+    Args:
+        program: The `.pdmodel` file.
+        params: The `.pdiparams` file.
+        path: The `.onnx` file to write.
+    """
+    import paddle2onnx
+
+    # The optimisers that paddle2onnx offers install packages while they run; the runtimes fold constants themselves.
+    paddle2onnx.export(str(program), str(params), str(path), opset_version=OPSET, optimize_tool="None")

@@ -1,0 +1,54 @@
+"""Outputs that appear whole or not at all."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from human_segmentation.errors import OutputError
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to; it is renamed to `path` when the block ends, and removed when the block fails.
+
+    Raises:
+        OutputError: The folder cannot be made or written, or the disk is full.
+    """
+    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror or error}); choose another place or make room"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder beside `path` to fill; it takes the place of `path` when the block ends, and goes when the block fails.
+
+    Raises:
+        OutputError: The folder cannot be made or written, or the disk is full.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    old = path.with_name(f".{path.name}.old")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        yield partial
+        shutil.rmtree(old, ignore_errors=True)
+        if path.exists():
+            path.replace(old)
+        partial.replace(path)
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror or error}); choose another place or make room"
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,159 @@
+"""What runs an exported network: OpenVINO, ONNX Runtime or Paddle Inference, behind one call.
+
+Each engine is imported only when it is chosen, so that a model runs where the others are not installed.
+"""
+
+import importlib.util
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from human_segmentation.errors import DeviceError, ModelError
+
+ONNX_FILE = "model.onnx"
+PROGRAM_FILE = "__model__"
+PARAMS_FILE = "__params__"
+
+
+class Engine(Protocol):
+    """A network that is ready to run."""
+
+    def __call__(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Maps a float32 [N, 3, H, W] to the softmax scores float32 [N, classes, H, W]."""
+        ...
+
+
+class OpenVINOEngine:
+    """OpenVINO on the CPU, the fastest there.
+
+    Args:
+        folder: An exported model with `model.onnx`.
+        threads: CPU threads; None leaves it to OpenVINO.
+    """
+
+    def __init__(self, folder: Path, threads: int | None = None) -> None:
+        import openvino
+
+        self._core = openvino.Core()
+        self._model = self._core.read_model(folder / ONNX_FILE)
+        # Newer CPUs would compute in bfloat16 by default, which moves scores by several hundredths.
+        self._options: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        if threads is not None:
+            self._options["INFERENCE_NUM_THREADS"] = threads
+        self._shape: tuple[int, ...] | None = None
+
+    def __call__(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Engine`. The network is compiled for the shape of the tensor when that changes."""
+        if tensor.shape != self._shape:
+            self._model.reshape(list(tensor.shape))
+            self._request = self._core.compile_model(self._model, "CPU", self._options).create_infer_request()
+            self._shape = tensor.shape
+        self._request.infer([tensor])
+        return self._request.get_output_tensor().data.copy()
+
+
+class ONNXRuntimeEngine:
+    """ONNX Runtime on the CPU. Arguments as for `OpenVINOEngine`."""
+
+    def __init__(self, folder: Path, threads: int | None = None) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        self._session = onnxruntime.InferenceSession(folder / ONNX_FILE, options, ["CPUExecutionProvider"])
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Engine`."""
+        return self._session.run(None, {self._input: tensor})[0]
+
+
+class PaddleEngine:
+    """Paddle Inference with oneDNN on the CPU; also runs models that PaddleX 1.x exported.
+
+    Args:
+        folder: An exported model with `__model__` and `__params__`.
+        threads: CPU threads; None takes one.
+    """
+
+    def __init__(self, folder: Path, threads: int | None = None) -> None:
+        from paddle import inference
+
+        config = inference.Config(str(folder / PROGRAM_FILE), str(folder / PARAMS_FILE))
+        config.disable_gpu()
+        config.enable_new_ir(False)  # oneDNN works with the old one only
+        config.enable_mkldnn()
+        config.set_cpu_math_library_num_threads(threads or 1)
+        config.disable_glog_info()
+        self._predictor = inference.create_predictor(config)
+        self._input = self._predictor.get_input_handle(self._predictor.get_input_names()[0])
+        # PaddleX 1.x has two outputs, the classes and then the scores; a model of today has the scores alone.
+        self._output = self._predictor.get_output_handle(self._predictor.get_output_names()[-1])
+
+    def __call__(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Engine`."""
+        self._input.copy_from_cpu(np.ascontiguousarray(tensor))
+        self._predictor.run()
+        return self._output.copy_to_cpu()
+
+
+# Name on the command line -> class, the package that it needs, the files that it reads; the fastest first.
+ENGINES: dict[str, tuple[type, str, tuple[str, ...]]] = {
+    "openvino": (OpenVINOEngine, "openvino", (ONNX_FILE,)),
+    "onnxruntime": (ONNXRuntimeEngine, "onnxruntime", (ONNX_FILE,)),
+    "paddle": (PaddleEngine, "paddle", (PROGRAM_FILE, PARAMS_FILE)),
+}
+
+
+def load_engine(folder: Path, name: str = "auto", threads: int | None = None) -> Engine:
+    """Loads an exported network.
+
+    Args:
+        folder: The folder of the exported model.
+        name: A key of `ENGINES`, or "auto" for the first that is installed and has its files.
+        threads: CPU threads; None leaves it to the engine.
+
+    Raises:
+        DeviceError: The engine is not installed.
+        ModelError: A file is missing or damaged.
+    """
+    installed = [key for key, (_, package, _) in ENGINES.items() if importlib.util.find_spec(package)]
+    if name == "auto":
+        usable = [key for key in installed if not _missing(folder, key)]
+        if not usable and not any(not _missing(folder, key) for key in ENGINES):
+            raise ModelError(
+                f"{folder}: neither {ONNX_FILE} nor {PROGRAM_FILE} and {PARAMS_FILE} are there; "
+                "give the folder of an exported model"
+            )
+        if not usable:
+            raise DeviceError(
+                f"{folder}: no engine that reads this model is installed; run: pip install openvino"
+                if not _missing(folder, "openvino")
+                else f"{folder}: without {ONNX_FILE} only Paddle runs this model; run: pip install paddlepaddle"
+            )
+        name = usable[0]
+    if name not in installed:
+        raise DeviceError(f"the engine {name} is not installed; run: pip install {_pip_name(name)}")
+    missing = _missing(folder, name)
+    if missing:
+        raise ModelError(
+            f"{folder}: {missing[0]} is missing, which the engine {name} reads; "
+            "copy the whole folder or export the model again with export.py"
+        )
+    try:
+        return ENGINES[name][0](folder, threads)
+    except Exception as error:  # each library has exceptions of its own for a damaged file
+        reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+        raise ModelError(f"{folder}: {name} cannot load the model ({reason}); export or copy it again") from error
+
+
+def _missing(folder: Path, name: str) -> list[str]:
+    return [file for file in ENGINES[name][2] if not (folder / file).is_file()]
+
+
+def _pip_name(name: str) -> str:
+    return "paddlepaddle" if name == "paddle" else name

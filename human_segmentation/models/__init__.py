@@ -1,0 +1,1 @@
+"""Networks: no preprocessing, no data, no OpenCV."""

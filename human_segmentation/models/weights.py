@@ -1,0 +1,81 @@
+"""Parameters of a network: read without running code from the file, checked against the network, saved."""
+
+import io
+import pickle
+from pathlib import Path
+
+import numpy as np
+import paddle
+from numpy.typing import NDArray
+from paddle import nn
+
+from human_segmentation.errors import ModelError
+
+# Everything that a pickled dictionary of arrays needs; anything else could run code.
+_ALLOWED = {
+    ("collections", "OrderedDict"),
+    ("numpy", "dtype"),
+    ("numpy", "ndarray"),
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy._core.numeric", "_frombuffer"),
+    ("numpy.core.numeric", "_frombuffer"),
+    ("_codecs", "encode"),
+}
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> object:
+        if (module, name) not in _ALLOWED:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is no array")
+        return super().find_class(module, name)
+
+
+def read_params(path: Path) -> dict[str, NDArray]:
+    """Reads a `.pdparams` file, of paddle 1.x to 3.x, without running code from it.
+
+    Returns:
+        Name to array, without the table of names that paddle adds.
+
+    Raises:
+        ModelError: The file is missing, damaged or holds anything but arrays.
+    """
+    try:
+        data = path.read_bytes()
+        content = _ArrayUnpickler(io.BytesIO(data), encoding="latin1").load()
+        return {name: value for name, value in content.items() if isinstance(value, np.ndarray)}
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: the parameters are missing; give a folder that has them") from error
+    # A damaged pickle raises almost anything.
+    except Exception as error:
+        raise ModelError(f"{path}: the parameters cannot be read ({error}); copy or train the model again") from error
+
+
+def load_params(network: nn.Layer, params: dict[str, NDArray], source: Path) -> None:
+    """Puts parameters into a network.
+
+    Args:
+        network: The network.
+        params: Name to array, as `read_params` returns them.
+        source: Where they came from, for the error.
+
+    Raises:
+        ModelError: A parameter is missing, left over or has another shape; the first one is named.
+    """
+    for name, value in network.state_dict().items():
+        if name not in params:
+            raise ModelError(f"{source}: the parameter {name} is missing; give weights of the same model type")
+        if list(params[name].shape) != list(value.shape):
+            raise ModelError(
+                f"{source}: the parameter {name} has the shape {list(params[name].shape)} and the network "
+                f"{list(value.shape)}; give weights of the same model type and number of classes"
+            )
+    unknown = sorted(set(params) - set(network.state_dict()))
+    if unknown:
+        raise ModelError(f"{source}: the network has no parameter {unknown[0]}; give weights of the same model type")
+    network.set_state_dict(params)
+
+
+def save_params(params: dict[str, paddle.Tensor], path: Path) -> None:
+    """Writes a `.pdparams` file that `read_params` and `paddle.load` read."""
+    paddle.save(params, str(path))

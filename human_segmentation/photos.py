@@ -1,0 +1,64 @@
+"""Reading and writing photos: the one place that decodes and encodes them."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from human_segmentation.errors import DataError, OutputError
+from human_segmentation.files import whole_file
+
+JPEG_QUALITY = 95
+
+
+def read_photo(path: Path, flags: int = cv2.IMREAD_COLOR_BGR) -> NDArray[np.uint8]:
+    """Reads a photo of any kind: grey, with alpha, 16-bit, CMYK; turned upright as its EXIF data say.
+
+    Args:
+        path: The file.
+        flags: What OpenCV is to decode to; the default is 8-bit colour.
+
+    Returns:
+        uint8 [H, W, 3], BGR (or [H, W] where `flags` say grey).
+
+    Raises:
+        DataError: The file is missing, empty, truncated or no photo.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: the photo cannot be read ({error.strerror}); give the path of a photo") from error
+    if not data:
+        raise DataError(f"{path}: the file is empty; give a photo")
+    if _cut_short(data):
+        raise DataError(f"{path}: the JPEG is truncated; copy the photo again")
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:  # broken headers, sizes beyond OpenCV's limit
+        image = None
+    if image is None:
+        raise DataError(f"{path}: the file is damaged or no photo that can be decoded; give a JPEG, PNG or WebP")
+    return image
+
+
+def _cut_short(data: bytes) -> bool:
+    """Whether a JPEG has no end marker behind its last scan; OpenCV would fill the rest with grey."""
+    return data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[max(0, data.rfind(b"\xff\xda")) :]
+
+
+def write_photo(path: Path, image: NDArray[np.uint8]) -> None:
+    """Writes a photo in the format of its suffix; it appears whole or not at all.
+
+    Args:
+        path: The file, with a suffix that OpenCV can encode.
+        image: uint8 [H, W, 3] BGR.
+
+    Raises:
+        OutputError: The format is unknown or the file cannot be written.
+    """
+    if not cv2.haveImageWriter(path.name):
+        raise OutputError(f"{path}: photos of the type '{path.suffix}' cannot be written; use .jpg, .png or .webp")
+    _, data = cv2.imencode(path.suffix, image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    with whole_file(path) as partial:
+        partial.write_bytes(data.tobytes())

@@ -1,0 +1,66 @@
+"""The training loop."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from numpy.typing import NDArray
+from paddle import nn
+from paddle.optimizer import Optimizer
+
+from human_segmentation.inference.preprocess import Preprocess
+from human_segmentation.training.ema import WeightAverage
+from human_segmentation.training.losses import boundary_cross_entropy
+
+Batch = tuple[paddle.Tensor, paddle.Tensor, paddle.Tensor]
+
+
+class NetworkEngine:
+    """Runs a network as it stands in memory, for evaluation while it trains."""
+
+    def __init__(self, network: nn.Layer) -> None:
+        self.network = network
+
+    @paddle.no_grad()
+    def __call__(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Maps a float32 [N, 3, H, W] to the softmax scores float32 [N, classes, H, W]."""
+        self.network.eval()
+        return F.softmax(self.network(paddle.to_tensor(tensor)), axis=1).numpy()
+
+
+def train_one_epoch(
+    forward: Callable[[paddle.Tensor], paddle.Tensor],
+    batches: Iterable[Batch],
+    preprocess: Preprocess,
+    optimizer: Optimizer,
+    average: WeightAverage,
+) -> float:
+    """Trains on every batch once.
+
+    Args:
+        forward: The network in training mode: float32 [N, 3, H, W] to logits.
+        batches: Photos uint8 [N, H, W, 3], alphas uint8 [N, H, W], where they count uint8 [N, H, W].
+        preprocess: Normalises the photos.
+        optimizer: Its learning-rate scheduler moves on every step.
+        average: Follows the weights.
+
+    Returns:
+        The mean loss.
+
+    Raises:
+        FloatingPointError: The loss is not a number.
+    """
+    losses: list[float] = []
+    for images, alphas, valid in batches:
+        logits = forward(paddle.to_tensor(preprocess.normalize(images.numpy())))
+        loss = boundary_cross_entropy(logits, alphas.astype("float32") / 255, valid.astype("float32") / 255)
+        losses.append(float(loss))
+        if not np.isfinite(losses[-1]):
+            raise FloatingPointError(f"the loss is {losses[-1]} at step {len(losses)} of the epoch")
+        loss.backward()
+        optimizer.step()
+        optimizer.clear_grad()
+        optimizer._learning_rate.step()
+        average.update()
+    return float(np.mean(losses))

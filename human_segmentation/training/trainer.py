@@ -1,0 +1,116 @@
+"""A whole training run."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import paddle
+from paddle.io import BatchSampler, DataLoader
+from tqdm import tqdm
+
+from human_segmentation.datasets.dataset import TrainingSet
+from human_segmentation.datasets.list_file import Sample
+from human_segmentation.errors import DataError, HumanSegError
+from human_segmentation.inference.model_config import TRAINED, ModelConfig
+from human_segmentation.inference.predictor import Predictor
+from human_segmentation.inference.preprocess import Preprocess
+from human_segmentation.models.weights import load_params, read_params
+from human_segmentation.models.zoo import MODELS
+from human_segmentation.training.checkpoint import PARAMS_FILE, load_checkpoint, save_checkpoint, save_model
+from human_segmentation.training.ema import WeightAverage
+from human_segmentation.training.engine import NetworkEngine, train_one_epoch
+from human_segmentation.training.evaluation import evaluate
+
+WARMUP_SHARE = 0.03
+WEIGHT_DECAY = 0.01
+EMA_DECAY = 0.998
+WORKERS = 1
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What a run is asked to do; the names are those of the command's flags."""
+
+    model_type: str
+    save_dir: Path
+    num_classes: int = 2
+    pretrain_weights: Path | None = None
+    resume_checkpoint: Path | None = None
+    num_epochs: int = 10
+    batch_size: int = 8
+    learning_rate: float = 0.001
+    save_interval_epochs: int = 1
+
+
+def train(options: TrainOptions, training_set: TrainingSet, val_samples: list[Sample]) -> dict[str, float]:
+    """Trains a network and writes `best_model` and `epoch_N` folders under `save_dir`.
+
+    The optimiser is AdamW with a linear warm-up and a cosine schedule; what is evaluated and saved is the moving
+    average of the weights. The network runs as a static graph, which on a CPU is three times as fast as eager mode.
+
+    Returns:
+        The metrics of the best model.
+
+    Raises:
+        HumanSegError: The data, the weights or the folder cannot be used, or the loss is not a number.
+    """
+    if len(training_set) < options.batch_size:
+        raise DataError(
+            f"the training list has {len(training_set)} photos and a batch {options.batch_size}; "
+            "give more photos or a smaller --batch_size"
+        )
+    paddle.seed(training_set.seed)
+    network = MODELS[options.model_type](options.num_classes)
+    if options.pretrain_weights is not None:
+        path = options.pretrain_weights
+        path = path / PARAMS_FILE if path.is_dir() else path
+        load_params(network, read_params(path), path)
+    forward = paddle.jit.to_static(
+        network, input_spec=[paddle.static.InputSpec([None, 3, None, None], "float32")], full_graph=True
+    )
+    average = WeightAverage(network, EMA_DECAY)
+    steps = options.num_epochs * (len(training_set) // options.batch_size)
+    cosine = paddle.optimizer.lr.CosineAnnealingDecay(options.learning_rate, T_max=steps, eta_min=0.0)
+    warmup = max(1, round(WARMUP_SHARE * steps))
+    rate = paddle.optimizer.lr.LinearWarmup(cosine, warmup, start_lr=0.0, end_lr=options.learning_rate)
+    decayed = {p.name for p in network.parameters() if p.ndim > 1}
+    optimizer = paddle.optimizer.AdamW(
+        rate,
+        parameters=network.parameters(),
+        weight_decay=WEIGHT_DECAY,
+        apply_decay_param_fun=lambda name: name in decayed,
+    )
+    preprocess = Preprocess(width=training_set.size[0], height=training_set.size[1])
+    averaged = MODELS[options.model_type](options.num_classes)
+    predictor = Predictor(NetworkEngine(averaged), preprocess)
+    first, best = 0, {"miou": -1.0}
+    if options.resume_checkpoint is not None:
+        config = load_checkpoint(options.resume_checkpoint, network, average, optimizer)
+        first, best = config.epochs, config.metrics
+
+    for epoch in range(first, options.num_epochs):
+        training_set.set_epoch(epoch)
+        sampler = BatchSampler(training_set, batch_size=options.batch_size, shuffle=False, drop_last=True)
+        loader = DataLoader(training_set, batch_sampler=sampler, num_workers=WORKERS, persistent_workers=False)
+        start = time.perf_counter()
+        network.train()
+        bar = tqdm(loader, desc=f"epoch {epoch + 1}/{options.num_epochs}", disable=None)
+        try:
+            loss = train_one_epoch(forward, bar, preprocess, optimizer, average)
+        except FloatingPointError as error:
+            raise HumanSegError(f"epoch {epoch + 1}: {error}; lower --learning_rate and resume") from error
+        speed = len(sampler) * options.batch_size / (time.perf_counter() - start)
+        averaged.set_state_dict(average.state_dict())
+        metrics = evaluate(predictor, val_samples)
+        print(
+            f"epoch {epoch + 1}/{options.num_epochs}: loss {loss:.4f}, mIoU {metrics['miou']:.4f}, "
+            f"boundary IoU {metrics['boundary_iou']:.4f}, {speed:.1f} photos/s",
+            flush=True,
+        )
+        config = ModelConfig(options.model_type, TRAINED, preprocess, options.num_classes, epoch + 1, metrics)
+        if (epoch + 1) % options.save_interval_epochs == 0 or epoch + 1 == options.num_epochs:
+            save_checkpoint(options.save_dir / f"epoch_{epoch + 1}", network, average, optimizer, config)
+        if metrics["miou"] > best["miou"]:
+            best = metrics
+            save_model(options.save_dir / "best_model", average.state_dict(), config)
+    return best

@@ -1,0 +1,1 @@
+"""From frames to composites: sources, temporal smoothing, backgrounds, sinks and the one loop."""

@@ -1,0 +1,139 @@
+"""What stands behind the person: a colour, a picture, a video, or the blurred room."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from human_segmentation.errors import DataError
+from human_segmentation.photos import read_photo
+from human_segmentation.video.frames import Frame, VideoSource
+
+
+class Background(Protocol):
+    """What composites are made on."""
+
+    def __call__(self, frame: Frame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """The background of a frame.
+
+        Args:
+            frame: The frame.
+            alpha: float32 [H, W] in [0, 1], its alpha.
+
+        Returns:
+            uint8 [H, W, 3] BGR at the size of the frame.
+        """
+        ...
+
+
+def cover(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Scales a picture until it covers `size` (width, height) and crops the middle; nothing is stretched."""
+    width, height = size
+    zoom = max(width / image.shape[1], height / image.shape[0])
+    scaled = (max(width, round(image.shape[1] * zoom)), max(height, round(image.shape[0] * zoom)))
+    interpolation = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
+    image = cv2.resize(image, scaled, interpolation=interpolation)
+    left, top = (scaled[0] - width) // 2, (scaled[1] - height) // 2
+    return np.ascontiguousarray(image[top : top + height, left : left + width])
+
+
+class ImageBackground:
+    """A picture that covers the frame.
+
+    Args:
+        image: uint8 [H, W, 3] BGR, any size.
+    """
+
+    def __init__(self, image: NDArray[np.uint8]) -> None:
+        self._image = image
+        self._covering = image
+
+    def __call__(self, frame: Frame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """See `Background`."""
+        if self._covering.shape != frame.image.shape:
+            self._covering = cover(self._image, frame.image.shape[1::-1])
+        return self._covering
+
+
+def image_file(path: Path) -> ImageBackground:
+    """A photo as background. Raises what `read_photo` raises."""
+    return ImageBackground(read_photo(path))
+
+
+def color(text: str) -> ImageBackground:
+    """A plain colour.
+
+    Args:
+        text: "#rrggbb", the leading sign optional.
+
+    Raises:
+        DataError: The text is no such colour.
+    """
+    digits = text.removeprefix("#")
+    if not re.fullmatch("[0-9a-fA-F]{6}", digits):
+        raise DataError(f"--background_color {text}: this is no colour; write it as #rrggbb, such as #00b140")
+    red, green, blue = bytes.fromhex(digits)
+    return ImageBackground(np.full((1, 1, 3), (blue, green, red), np.uint8))
+
+
+class VideoBackground:
+    """A video that covers the frame, in its own time, from the start again when it ends.
+
+    Args:
+        path: The video.
+
+    Raises:
+        DataError: The video cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._frames = self._endless()
+        self._shown = next(self._frames)
+        self._coming = next(self._frames)
+
+    def _endless(self) -> Iterator[Frame]:
+        start = 0.0
+        while True:
+            with VideoSource(self._path) as source:
+                step = float(1 / (source.rate or 25))
+                end = 0.0
+                for frame in source:
+                    yield Frame(frame.image, frame.pts, start + frame.time)
+                    end = frame.time
+                start += end + step
+
+    def __call__(self, frame: Frame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """See `Background`."""
+        while self._coming.time <= frame.time:
+            self._shown, self._coming = self._coming, next(self._frames)
+        return cover(self._shown.image, frame.image.shape[1::-1])
+
+
+class BlurBackground:
+    """The frame itself, blurred, without the person in it.
+
+    Only pixels of the background are averaged (normalised convolution), so that the person leaves no glow.
+
+    Args:
+        size: Width of the blur in pixels of the frame.
+    """
+
+    def __init__(self, size: int) -> None:
+        if size < 1:
+            raise DataError(f"--background_blur {size}: the blur must be at least 1 pixel wide; 21 is usual")
+        self._size = size
+
+    def __call__(self, frame: Frame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """See `Background`."""
+        share = np.clip(1 - alpha, 1e-3, 1)
+        colors = self._blur(frame.image * share[..., None])
+        return (colors / self._blur(share)[..., None]).clip(0, 255).astype(np.uint8)
+
+    def _blur(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        # Two box filters in a row are close to a bell, at a cost that does not grow with the size.
+        return cv2.blur(cv2.blur(image, (self._size, self._size)), (self._size, self._size))

@@ -1,0 +1,105 @@
+"""From a score to a composite: the alpha at frame size, the colour of the person alone, the blend."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+GUIDE_SIDE = 480
+"""Longest side, in pixels, at which the guided filter fits its lines."""
+GUIDE_RADIUS = 5
+GUIDE_EPSILON = 2e-4
+SOLID = (0.1, 0.9)
+"""Alphas below the first become 0 and above the second 1: what the filter leaves there is haze, no hair."""
+FUSION_SIDE = 240
+"""Longest side, in pixels, at which colours are averaged."""
+FUSION_SIZES = (31, 7)
+"""Widths, in those pixels, of the coarse and the fine average."""
+
+
+def refine_alpha(frame: NDArray[np.uint8], score: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Brings a score to the size of the frame, with its edges where the frame has edges.
+
+    The fast guided filter (He and Sun, "Fast Guided Filter", 2015): around every pixel the alpha is fitted as a linear
+    function of the frame's grey value at a reduced size, and the lines are evaluated at full size.
+
+    Args:
+        frame: uint8 [H, W, 3] BGR.
+        score: float32 [h, w] in [0, 1], covering the same picture.
+
+    Returns:
+        float32 [H, W] in [0, 1].
+    """
+    gray = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+    height, width = gray.shape
+    small = _limited(width, height, GUIDE_SIDE)
+    guide = cv2.resize(gray, small, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    alpha = cv2.resize(score, small, interpolation=cv2.INTER_LINEAR)
+    mean_guide, mean_alpha = _mean(guide), _mean(alpha)
+    slope = (_mean(guide * alpha) - mean_guide * mean_alpha) / (_mean(guide * guide) - mean_guide**2 + GUIDE_EPSILON)
+    offset = mean_alpha - slope * mean_guide
+    slope, offset = (cv2.resize(_mean(x), (width, height), interpolation=cv2.INTER_LINEAR) for x in (slope, offset))
+    alpha = slope * gray * np.float32(1 / 255) + offset
+    low, high = SOLID
+    return np.clip((alpha - low) * np.float32(1 / (high - low)), 0, 1)
+
+
+def _mean(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    side = 2 * GUIDE_RADIUS + 1
+    return cv2.blur(x, (side, side))
+
+
+def estimate_foreground(frame: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Estimates the colour of the person without the old background in it.
+
+    Blur fusion (Forte, "Approximate Fast Foreground Colour Estimation", ICIP 2021): the colours of person F and
+    background B are averages around a pixel, weighted by alpha and by its rest; what the frame I has beyond
+    alpha * F + (1 - alpha) * B is given back to F. The averages are taken at a reduced size, coarse and then fine.
+
+    Args:
+        frame: uint8 [H, W, 3] BGR.
+        alpha: float32 [H, W] in [0, 1].
+
+    Returns:
+        uint8 [H, W, 3] BGR; the frame itself where alpha is 1.
+    """
+    height, width = alpha.shape
+    small = _limited(width, height, FUSION_SIDE)
+    colors = cv2.resize(frame, small, interpolation=cv2.INTER_AREA).astype(np.float32)
+    share = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA)[..., None]
+    person, room = colors, colors
+    for size in FUSION_SIZES:
+        person = _weighted_mean(person, share, size)
+        room = _weighted_mean(room, 1 - share, size)
+        person = person + share * (colors - share * person - (1 - share) * room)
+    person, room = (cv2.resize(x, (width, height), interpolation=cv2.INTER_LINEAR) for x in (person, room))
+    share = alpha[..., None]
+    person += share * (frame - share * person - (1 - share) * room)
+    return person.clip(0, 255).astype(np.uint8)
+
+
+def _weighted_mean(colors: NDArray[np.float32], weight: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    weight = weight + 1e-4
+    total = cv2.blur(weight, (size, size))
+    return cv2.blur(colors * weight, (size, size)) / total.reshape(weight.shape)
+
+
+def _limited(width: int, height: int, side: int) -> tuple[int, int]:
+    """A size of the same aspect whose longest side is at most `side`."""
+    scale = min(1.0, side / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def composite(
+    foreground: NDArray[np.uint8], background: NDArray[np.uint8], alpha: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """Blends alpha * foreground + (1 - alpha) * background.
+
+    Args:
+        foreground: uint8 [H, W, 3] BGR.
+        background: uint8 [H, W, 3] BGR.
+        alpha: float32 [H, W] in [0, 1].
+
+    Returns:
+        uint8 [H, W, 3] BGR.
+    """
+    return cv2.blendLinear(foreground, background, alpha, 1 - alpha)
