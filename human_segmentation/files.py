@@ -25,7 +25,8 @@ def whole_file(path: Path) -> Iterator[Path]:
             f"{path}: cannot be written ({error.strerror or error}); choose another place or make room"
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
 
 
 @contextlib.contextmanager
@@ -33,8 +34,10 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """A folder beside `path` to fill; it takes the place of `path` when the block ends, and goes when the block fails.
 
     Raises:
-        OutputError: The folder cannot be made or written, or the disk is full.
+        OutputError: The folder cannot be made or written, the disk is full, or `path` holds files of other names than
+            the new ones have: a mistyped path must not cost a home folder.
     """
+    path = path.resolve()  # "." has no name
     partial = path.with_name(f".{path.name}.partial")
     old = path.with_name(f".{path.name}.old")
     try:
@@ -43,6 +46,9 @@ def whole_folder(path: Path) -> Iterator[Path]:
         yield partial
         shutil.rmtree(old, ignore_errors=True)
         if path.exists():
+            others = {entry.name for entry in path.iterdir()} - {entry.name for entry in partial.iterdir()}
+            if others:
+                raise OutputError(f"{path}: the folder holds other files, such as {min(others)}; choose another one")
             path.replace(old)
         partial.replace(path)
     except OSError as error:

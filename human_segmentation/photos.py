@@ -1,5 +1,6 @@
 """Reading and writing photos: the one place that decodes and encodes them."""
 
+import re
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,12 @@ from human_segmentation.errors import DataError, OutputError
 from human_segmentation.files import whole_file
 
 JPEG_QUALITY = 95
+# In a JPEG's scan, FF 00 stands for the byte FF and FF D0 to FF D7 are restarts; any other FF XX is a marker.
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_END = b"\xff\xd9"
+
+# OpenCV's own words about a damaged photo or a missing camera name no file and help nobody.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def read_photo(path: Path, flags: int = cv2.IMREAD_COLOR_BGR) -> NDArray[np.uint8]:
@@ -43,8 +50,19 @@ def read_photo(path: Path, flags: int = cv2.IMREAD_COLOR_BGR) -> NDArray[np.uint
 
 
 def _cut_short(data: bytes) -> bool:
-    """Whether a JPEG has no end marker behind its last scan; OpenCV would fill the rest with grey."""
-    return data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[max(0, data.rfind(b"\xff\xda")) :]
+    """Whether a JPEG has no end marker; OpenCV would fill the rest with grey.
+
+    Segments are stepped over by their lengths: the thumbnail in the EXIF segment has an end marker of its own, and what
+    phones append to a photo (a clip, a depth map) may hold any bytes.
+    """
+    if not data.startswith(b"\xff\xd8"):
+        return False
+    position = 2
+    while (marker := _MARKER.search(data, position)) is not None:
+        if marker[0] == _END:
+            return False
+        position = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
+    return True
 
 
 def write_photo(path: Path, image: NDArray[np.uint8]) -> None:
@@ -55,10 +73,16 @@ def write_photo(path: Path, image: NDArray[np.uint8]) -> None:
         image: uint8 [H, W, 3] BGR.
 
     Raises:
-        OutputError: The format is unknown or the file cannot be written.
+        OutputError: The format is unknown, does not take pictures of this size, or the file cannot be written.
     """
-    if not cv2.haveImageWriter(path.name):
+    if not cv2.haveImageWriter(f"photo{path.suffix}"):
         raise OutputError(f"{path}: photos of the type '{path.suffix}' cannot be written; use .jpg, .png or .webp")
-    _, data = cv2.imencode(path.suffix, image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    try:
+        done, data = cv2.imencode(path.suffix, image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    except cv2.error:
+        done = False
+    if not done:
+        size = f"{image.shape[1]}x{image.shape[0]}"
+        raise OutputError(f"{path}: a photo of {size} pixels cannot be written as '{path.suffix}'; use .png")
     with whole_file(path) as partial:
         partial.write_bytes(data.tobytes())

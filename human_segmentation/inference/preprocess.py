@@ -6,6 +6,11 @@ The rules are read from `model.yml` in PaddleX 1.3's own schema, so that a model
     Transforms:
     - Resize: {target_size: [192, 192], interp: AREA}
     - Normalize: {mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], min_val: [0, 0, 0], max_val: [255, 255, 255]}
+
+or, in place of Resize, for a frame that keeps its aspect inside a grey border,
+
+    - ResizeByLong: {long_size: 224}
+    - Padding: {target_size: [224, 224], im_padding_value: [128, 128, 128], position: center}
 """
 
 from dataclasses import dataclass, replace
@@ -37,6 +42,11 @@ class Preprocess:
         max_val: Pixel value that scaling maps to 1.
         interp: A key of `INTERPOLATIONS`. AREA averages all pixels when shrinking, which keeps fine texture from
             flickering; PaddleX 1.3 used LINEAR.
+        padding: Grey value of the border where the frame keeps its aspect; None stretches the frame.
+        centered: Whether the border lies on all sides; otherwise on the right and below, as PaddleX 1.x has it.
+
+    Raises:
+        ValueError: A value is impossible.
     """
 
     width: int = 192
@@ -47,6 +57,19 @@ class Preprocess:
     min_val: tuple[float, ...] = (0.0, 0.0, 0.0)
     max_val: tuple[float, ...] = (255.0, 255.0, 255.0)
     interp: str = "AREA"
+    padding: int | None = None
+    centered: bool = True
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise ValueError(f"the network size {self.width}x{self.height} is impossible")
+        if self.color not in ("BGR", "RGB"):
+            raise ValueError(f"the colour order is {self.color}, not BGR or RGB")
+        if self.interp not in INTERPOLATIONS:
+            raise ValueError(f"the interpolation is {self.interp}, not one of {', '.join(INTERPOLATIONS)}")
+        for name in ("mean", "std", "min_val", "max_val"):
+            if len(getattr(self, name)) != 3:
+                raise ValueError(f"{name} has {len(getattr(self, name))} values, not one value a channel")
 
     def resize(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Brings a frame to the network's size.
@@ -57,7 +80,23 @@ class Preprocess:
         Returns:
             uint8 [height, width, 3], BGR.
         """
-        return cv2.resize(frame, (self.width, self.height), interpolation=INTERPOLATIONS[self.interp])
+        left, top, width, height = self._content(frame.shape[1::-1])
+        resized = cv2.resize(frame, (width, height), interpolation=INTERPOLATIONS[self.interp])
+        if (width, height) == (self.width, self.height):
+            return resized
+        borders = (top, self.height - top - height, left, self.width - left - width)
+        return cv2.copyMakeBorder(resized, *borders, cv2.BORDER_CONSTANT, value=[self.padding] * 3)
+
+    def _content(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Where a frame of `size` (width, height) lies in the network's input: left, top, width, height."""
+        if self.padding is None:
+            return 0, 0, self.width, self.height
+        zoom = min(self.width / size[0], self.height / size[1])
+        width = min(self.width, max(1, round(size[0] * zoom)))
+        height = min(self.height, max(1, round(size[1] * zoom)))
+        if not self.centered:
+            return 0, 0, width, height
+        return (self.width - width) // 2, (self.height - height) // 2, width, height
 
     def normalize(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Normalises images that have the network's size already.
@@ -78,6 +117,19 @@ class Preprocess:
         planes = images.transpose(0, 3, 1, 2)
         return planes * scale.astype(np.float32).reshape(shape) + offset.astype(np.float32).reshape(shape)
 
+    def crop(self, score: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+        """Cuts a border off a score.
+
+        Args:
+            score: float32 [height, width].
+            size: Width and height of the frame in pixels.
+
+        Returns:
+            float32 [h, w], the part that shows the frame.
+        """
+        left, top, width, height = self._content(size)
+        return score[top : top + height, left : left + width]
+
     def restore(self, score: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
         """Brings a score back to the frame.
 
@@ -88,7 +140,7 @@ class Preprocess:
         Returns:
             float32 [H, W] in [0, 1] at the size of the frame.
         """
-        return cv2.resize(score, size, interpolation=cv2.INTER_LINEAR)
+        return cv2.resize(self.crop(score, size), size, interpolation=cv2.INTER_LINEAR)
 
     def resized(self, width: int, height: int) -> "Preprocess":
         """The same rules for another network size."""
@@ -97,8 +149,15 @@ class Preprocess:
     def to_yaml(self) -> dict[str, object]:
         """The entries of `model.yml` that `from_yaml` reads."""
         normalize = {name: list(getattr(self, name)) for name in ("mean", "std", "min_val", "max_val")}
-        resize = {"target_size": [self.width, self.height], "interp": self.interp}
-        return {"TransformsMode": self.color, "Transforms": [{"Resize": resize}, {"Normalize": normalize}]}
+        size = [self.width, self.height]
+        steps: list[dict[str, object]]
+        if self.padding is None:
+            steps = [{"Resize": {"target_size": size, "interp": self.interp}}]
+        else:
+            position = "center" if self.centered else "corner"
+            border = {"target_size": size, "im_padding_value": [self.padding] * 3, "position": position}
+            steps = [{"ResizeByLong": {"long_size": max(size), "interp": self.interp}}, {"Padding": border}]
+        return {"TransformsMode": self.color, "Transforms": [*steps, {"Normalize": normalize}]}
 
     @classmethod
     def from_yaml(cls, config: dict) -> "Preprocess":
@@ -108,20 +167,21 @@ class Preprocess:
             config: The parsed file.
 
         Raises:
-            ValueError: A transform, a colour order or an interpolation that does not exist here.
+            ValueError: A transform that does not exist here, or an impossible value.
             KeyError, TypeError: An entry is missing or has another form.
         """
         values: dict = {"color": str(config.get("TransformsMode", "RGB")).upper()}
-        if values["color"] not in ("BGR", "RGB"):
-            raise ValueError(f"TransformsMode is {values['color']}, not BGR or RGB")
         for step in config["Transforms"]:
             ((name, options),) = step.items()
-            if name == "Resize":
+            if name in ("Resize", "Padding"):
                 size = options["target_size"]
                 width, height = (size, size) if isinstance(size, int) else size
-                values.update(width=int(width), height=int(height), interp=str(options.get("interp", "LINEAR")).upper())
-                if values["interp"] not in INTERPOLATIONS:
-                    raise ValueError(f"Resize has interp {values['interp']}, not one of {', '.join(INTERPOLATIONS)}")
+                values.update(width=int(width), height=int(height))
+            if name in ("Resize", "ResizeByLong"):
+                values["interp"] = str(options.get("interp", "LINEAR")).upper()
+            elif name == "Padding":
+                values["padding"] = int(options.get("im_padding_value", [128])[0])
+                values["centered"] = options.get("position", "corner") == "center"
             elif name == "Normalize":
                 for key in ("mean", "std", "min_val", "max_val"):
                     if key in options:

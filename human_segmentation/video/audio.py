@@ -9,8 +9,12 @@ from types import TracebackType
 import av
 from av.container import OutputContainer
 
-# What MP4, MOV and MKV all take as it is; anything else is encoded as AAC.
-COPIED_CODECS = {"aac", "mp3", "ac3", "eac3", "alac", "flac", "opus"}
+from human_segmentation.errors import DataError
+
+# What MP4, MOV and MKV all take as it is, and what only MOV does not; anything else is encoded as AAC.
+COPIED_CODECS = {"aac", "mp3", "ac3", "eac3", "alac"}
+NOT_IN_MOV = {"flac", "opus"}
+LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
 
 class AudioCopy:
@@ -19,47 +23,63 @@ class AudioCopy:
     Args:
         path: The file with the sound.
         target: The container that takes it, before anything was written to it.
+
+    Raises:
+        DataError: The sound is damaged, also from `copy_until`.
     """
 
     def __init__(self, path: Path, target: OutputContainer) -> None:
+        self._path = path
         self._target = target
-        self._container = av.open(os.fspath(path))
-        self._source = self._container.streams.audio[0]
+        self._container = av.open(os.fspath(path.absolute()))
+        self._source = next(s for s in self._container.streams.audio if s.codec_context is not None)
         codec = self._source.codec_context
-        self._copies = codec.name in COPIED_CODECS
-        if self._copies:
+        # Time 0 is the start of whatever starts first, as in `VideoSource`.
+        self._start = Fraction(self._container.start_time or 0, av.time_base)
+        name = codec.codec.canonical_name
+        if name in COPIED_CODECS or (name in NOT_IN_MOV and target.format.name != "mov"):
             self._stream = target.add_stream_from_template(self._source)
+            self._packets = self._copied()
         else:
-            self._stream = target.add_stream("aac", rate=codec.sample_rate, layout=codec.layout)
-        self._packets = self._read()
-        self._next = next(self._packets, None)
+            rates = av.Codec("aac", "w").audio_rates or ()
+            rate = codec.sample_rate if codec.sample_rate in rates else 48000
+            # PCM often does not say which channel is which, which AAC must know.
+            self._stream = target.add_stream("aac", rate=rate, layout=LAYOUTS.get(codec.layout.nb_channels, "stereo"))
+            # An encoder left alone takes over the source's unit, which may be too coarse for its packets.
+            self._stream.codec_context.time_base = Fraction(1, rate)
+            self._packets = self._encoded()
+        self._next = self._read()
 
-    def _read(self) -> Iterator[tuple[float, av.Packet]]:
-        """Packets for the target with their times in seconds."""
-        time_base = self._source.time_base or Fraction(1, self._source.codec_context.sample_rate)
-        shift = round(Fraction(self._container.start_time or 0, av.time_base) / time_base)
-        if self._copies:
-            for packet in self._container.demux(self._source):
-                if packet.pts is None or packet.dts is None:  # the empty one that ends a stream
-                    continue
-                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-                packet.stream = self._stream
-                yield float(packet.dts * time_base), packet
-            return
+    def _copied(self) -> Iterator[av.Packet]:
+        last: int | None = None
+        for packet in self._container.demux(self._source):
+            if packet.pts is None or packet.dts is None:  # the empty one that ends a stream
+                continue
+            shift = round(self._start / packet.time_base)
+            # Containers insist on an order that damaged sources do not have.
+            last = packet.dts - shift if last is None else max(packet.dts - shift, last)
+            packet.pts, packet.dts = max(packet.pts - shift, last), last
+            packet.stream = self._stream
+            yield packet
+
+    def _encoded(self) -> Iterator[av.Packet]:
         for frame in self._container.decode(self._source):
-            seconds = frame.time or 0.0
             if frame.pts is not None:
-                frame.pts -= shift
-            for packet in self._stream.encode(frame):
-                yield seconds, packet
-        for packet in self._stream.encode(None):
-            yield float("inf"), packet
+                frame.pts -= round(self._start / (frame.time_base or Fraction(1, frame.sample_rate)))
+            yield from self._stream.encode(frame)
+        yield from self._stream.encode(None)
+
+    def _read(self) -> av.Packet | None:
+        try:
+            return next(self._packets, None)
+        except (av.FFmpegError, ValueError) as error:  # ValueError: the kind of samples changes midway
+            raise DataError(f"{self._path}: the sound is damaged ({error}); convert the file again") from error
 
     def copy_until(self, seconds: float) -> None:
         """Copies the sound up to a time."""
-        while self._next is not None and self._next[0] <= seconds:
-            self._target.mux(self._next[1])
-            self._next = next(self._packets, None)
+        while self._next is not None and (self._next.dts or 0) * (self._next.time_base or 0) <= seconds:
+            self._target.mux(self._next)
+            self._next = self._read()
 
     def __enter__(self) -> "AudioCopy":
         return self

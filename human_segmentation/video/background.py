@@ -109,7 +109,7 @@ class VideoBackground:
 
     def __call__(self, frame: Frame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
         """See `Background`."""
-        while self._coming.time <= frame.time:
+        while self._coming.time <= frame.time + 1e-3:  # sums of frame times are not exact
             self._shown, self._coming = self._coming, next(self._frames)
         return cover(self._shown.image, frame.image.shape[1::-1])
 
@@ -130,10 +130,12 @@ class BlurBackground:
 
     def __call__(self, frame: Frame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
         """See `Background`."""
-        share = np.clip(1 - alpha, 1e-3, 1)
+        share = np.clip(1 - alpha, 1e-5, 1)  # so little that a gap of one pixel between arm and body has its own colour
         colors = self._blur(frame.image * share[..., None])
-        return (colors / self._blur(share)[..., None]).clip(0, 255).astype(np.uint8)
+        return np.rint(colors / self._blur(share)[..., None]).astype(np.uint8)
 
     def _blur(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        # A box of even width would shift the picture, and one wider than the frame takes minutes.
+        side = min(self._size, max(image.shape[:2])) | 1
         # Two box filters in a row are close to a bell, at a cost that does not grow with the size.
-        return cv2.blur(cv2.blur(image, (self._size, self._size)), (self._size, self._size))
+        return cv2.blur(cv2.blur(image, (side, side)), (side, side))

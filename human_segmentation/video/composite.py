@@ -71,10 +71,13 @@ def estimate_foreground(frame: NDArray[np.uint8], alpha: NDArray[np.float32]) ->
         person = _weighted_mean(person, share, size)
         room = _weighted_mean(room, 1 - share, size)
         person = person + share * (colors - share * person - (1 - share) * room)
-    person, room = (cv2.resize(x, (width, height), interpolation=cv2.INTER_LINEAR) for x in (person, room))
-    share = alpha[..., None]
-    person += share * (frame - share * person - (1 - share) * room)
-    return person.clip(0, 255).astype(np.uint8)
+    person, room = (
+        cv2.resize(x.clip(0, 255).astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR)
+        for x in (person, room)
+    )
+    rest = cv2.subtract(frame, composite(person, room, alpha), dtype=cv2.CV_16S)
+    back = cv2.multiply(rest, cv2.merge([alpha, alpha, alpha]), dtype=cv2.CV_16S)
+    return cv2.add(person, back, dtype=cv2.CV_8U)
 
 
 def _weighted_mean(colors: NDArray[np.float32], weight: NDArray[np.float32], size: int) -> NDArray[np.float32]:

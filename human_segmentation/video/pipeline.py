@@ -54,7 +54,7 @@ def replace_background(
             score = predictor.score(resized)
             if tracker is not None:
                 score = tracker(resized, score)
-            alpha = refine_alpha(frame.image, score)
+            alpha = refine_alpha(frame.image, predictor.preprocess.crop(score, frame.image.shape[1::-1]))
             foreground = estimate_foreground(frame.image, alpha)
             image = composite(foreground, background(frame, alpha), alpha)
             wanted = [sink.write(image, frame.pts) for sink in sinks]

@@ -1,10 +1,11 @@
 """Where composites go: a photo, a video file, a window. Each is a context manager with `write`."""
 
+import contextlib
 import math
 import os
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,7 @@ from types import TracebackType
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from human_segmentation.errors import DeviceError, OutputError
@@ -21,7 +23,12 @@ from human_segmentation.video.audio import AudioCopy
 from human_segmentation.video.frames import Source
 
 WINDOW = "HumanSegmentation"
+CONTAINERS = (".mp4", ".mov", ".mkv")
 X264 = {"preset": "veryfast", "crf": "20"}
+BT709 = 1
+"""FFmpeg's number for the colours of HD video."""
+ROUNDED = 0x2 | 0x40000
+"""FFmpeg's numbers for bilinear scaling with exact rounding; without it white comes out as light yellow."""
 
 
 class Sink:
@@ -97,28 +104,32 @@ class VideoSink(Sink):
         source: Where the frames come from: their time base, rate and sound.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: The suffix is none of these; from the methods, when the file cannot be written.
     """
 
     def __init__(self, path: Path, source: Source) -> None:
+        if path.suffix.lower() not in CONTAINERS:
+            raise OutputError(f"{path}: videos of the type '{path.suffix}' cannot be written; use .mp4, .mov or .mkv")
         self._path = path
         self._source = source
         self._rate = source.rate or Fraction(30)
         self._audio: AudioCopy | None = None
 
     def __enter__(self) -> "Sink":
-        with ExitStack() as stack:
+        # Players read an MP4 from the web while it loads when its index stands in front.
+        options = {} if self._path.suffix.lower() == ".mkv" else {"movflags": "+faststart"}
+        with contextlib.ExitStack() as stack:
             partial = stack.enter_context(whole_file(self._path))
-            try:
-                self._container = av.open(os.fspath(partial), "w", options={"movflags": "+faststart"})
-            except (av.FFmpegError, ValueError) as error:
-                raise OutputError(
-                    f"{self._path}: the video cannot be written ({error}); use .mp4, .mov or .mkv"
-                ) from error
+            stack.enter_context(self._explained())
+            self._container = av.open(os.fspath(partial.absolute()), "w", options=options)
             stack.callback(self._container.close)
             self._stream = self._container.add_stream("libx264", rate=self._rate, options=X264)
             self._stream.pix_fmt = "yuv420p"
-            self._stream.codec_context.time_base = self._source.time_base
+            codec = self._stream.codec_context
+            codec.time_base = self._source.time_base
+            # Without these, players take small videos for BT.601 and large ones for BT.709.
+            codec.colorspace = codec.color_primaries = codec.color_trc = BT709
+            codec.color_range = ColorRange.MPEG
             if self._source.audio is not None:
                 self._audio = stack.enter_context(AudioCopy(self._source.audio, self._container))
             self._end: float | None = None
@@ -132,7 +143,9 @@ class VideoSink(Sink):
             image = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
         if self._end is None:
             self._stream.width, self._stream.height = image.shape[1::-1]
-        frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+        frame = av.VideoFrame.from_ndarray(image, format="bgr24").reformat(
+            format="yuv420p", dst_colorspace=Colorspace.ITU709, interpolation=ROUNDED
+        )
         frame.pts, frame.time_base = pts, self._source.time_base
         seconds = float(pts * self._source.time_base)
         if self._audio is not None:
@@ -147,7 +160,18 @@ class VideoSink(Sink):
         with self._stack:
             if error is not None:
                 raise error
-            if self._end is not None:
-                self._container.mux(self._stream.encode(None))
-                if self._audio is not None:
-                    self._audio.copy_until(math.inf if self._source.ended else self._end)
+            if self._end is None:
+                raise OutputError(f"{self._path}: nothing was written, since there were no frames; try again")
+            self._container.mux(self._stream.encode(None))
+            if self._audio is not None:
+                self._audio.copy_until(math.inf if self._source.ended else self._end)
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Names the file in FFmpeg's errors."""
+        try:
+            yield
+        except av.FFmpegError as error:
+            raise OutputError(
+                f"{self._path}: the video cannot be written ({error.strerror}); choose another place or make room"
+            ) from error

@@ -10,6 +10,8 @@ MEMORY = 0.8
 """Most of the previous score that a pixel can keep."""
 FLOW_ERROR = 1.0
 """Pixels that forward and backward flow may disagree by."""
+FLOW_SIDE = 32
+"""OpenCV refuses to find flow in pictures with a much shorter side, or crashes."""
 CUT_SHARE = 0.35
 """A picture of which less than this is found in the one before is a new scene."""
 
@@ -57,7 +59,7 @@ class FlowTracker:
             float32 [h, w] in [0, 1]. The score itself at the start of a scene.
         """
         gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-        if self.state is not None and self.state.gray.shape == gray.shape:
+        if self.state is not None and self.state.gray.shape == gray.shape and min(gray.shape) >= FLOW_SIDE:
             score = self._fuse(self.state, gray, score)
         self.state = FlowState(gray, score)
         return score

@@ -1,0 +1,103 @@
+"""Small clips that the tests write, and plain readers of what the product wrote."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+SIZE = (64, 48)
+SOUND_RATE = 48000
+
+
+def color(index: int) -> tuple[int, int, int]:
+    """The BGR colour of frame `index`; neighbours differ by far more than a codec errs."""
+    return (40 + 53 * index % 180, 40 + 97 * index % 180, 40 + 151 * index % 180)
+
+
+def plain(index: int, size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
+    return np.full((size[1], size[0], 3), color(index), np.uint8)
+
+
+def index_of(image: NDArray[np.uint8], count: int) -> int:
+    """Which of the first `count` frames a picture is."""
+    middle = image[image.shape[0] // 2, image.shape[1] // 2].astype(int)
+    return int(np.argmin([np.abs(middle - color(i)).max() for i in range(count)]))
+
+
+def tone(seconds: float, start: float = 0.0) -> av.AudioFrame:
+    """A stereo tone in 16 bits."""
+    t = np.arange(round(seconds * SOUND_RATE)) / SOUND_RATE
+    wave = (12000 * np.sin(2 * np.pi * 440 * t)).astype(np.int16)
+    frame = av.AudioFrame.from_ndarray(np.repeat(wave, 2)[None], format="s16", layout="stereo")
+    frame.sample_rate, frame.pts, frame.time_base = SOUND_RATE, round(start * SOUND_RATE), Fraction(1, SOUND_RATE)
+    return frame
+
+
+def write_clip(
+    path: Path,
+    images: Sequence[NDArray[np.uint8]] | int = 10,
+    times: Sequence[int] | None = None,
+    time_base: Fraction = Fraction(1, 25),
+    sound: str | None = None,
+    sound_seconds: float | None = None,
+    sound_start: float = 0.0,
+    codec: str = "libx264",
+    movflags: str = "",
+    aspect: Fraction | None = None,
+) -> Path:
+    """Writes a clip; `images` may be a number of plain ones, `times` are in units of `time_base`."""
+    images = [plain(i) for i in range(images)] if isinstance(images, int) else images
+    times = range(len(images)) if times is None else times
+    with av.open(str(path), "w", options={"movflags": movflags} if movflags else {}) as container:
+        video = container.add_stream(codec, rate=25, options={"crf": "5"} if codec == "libx264" else {})
+        video.height, video.width = images[0].shape[:2]
+        video.codec_context.time_base = time_base
+        if aspect is not None:
+            video.codec_context.sample_aspect_ratio = aspect
+        if sound is not None:
+            audio = container.add_stream(sound, rate=SOUND_RATE, layout="stereo")
+        packets = []
+        for image, time in zip(images, times, strict=True):
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+            frame.pts, frame.time_base = time, time_base
+            packets += video.encode(frame)
+        packets += video.encode(None)
+        if sound is not None:
+            seconds = len(images) / 25 if sound_seconds is None else sound_seconds
+            packets += audio.encode(tone(seconds, sound_start)) + audio.encode(None)
+        container.mux(sorted(packets, key=lambda packet: packet.dts * packet.time_base))
+    return path
+
+
+def write_sound(path: Path, codec: str = "aac", seconds: float = 1.0) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=SOUND_RATE, layout="stereo")
+        container.mux(stream.encode(tone(seconds)) + stream.encode(None))
+    return path
+
+
+def frames(path: Path) -> tuple[list[float], list[NDArray[np.uint8]]]:
+    """Times and pictures of a video."""
+    with av.open(str(path)) as container:
+        decoded = [(frame.time, frame.to_ndarray(format="bgr24")) for frame in container.decode(video=0)]
+    return [time for time, _ in decoded], [image for _, image in decoded]
+
+
+def sound_packets(path: Path) -> list[bytes]:
+    with av.open(str(path)) as container:
+        return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+
+
+def sound_span(path: Path) -> tuple[float, float]:
+    """When the sound is first and last louder than a tenth of full scale, in seconds."""
+    loud = []
+    with av.open(str(path)) as container:
+        for frame in container.decode(audio=0):
+            samples = frame.to_ndarray()
+            samples = samples / 32768 if samples.dtype == np.int16 else samples
+            step = 1 if frame.format.is_planar else frame.layout.nb_channels
+            loud += [frame.time + i / frame.sample_rate for i in np.flatnonzero(np.abs(samples[0, ::step]) > 0.1)]
+    return loud[0], loud[-1]

@@ -1,0 +1,173 @@
+"""Backgrounds have the frame's size, keep their shape and their time, and show nothing of the person."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from clips import color as clip_color
+from clips import index_of, plain, write_clip
+from numpy.typing import NDArray
+
+from human_segmentation.errors import DataError
+from human_segmentation.video.background import BlurBackground, VideoBackground, color, cover, image_file
+from human_segmentation.video.frames import Frame
+
+NOBODY = np.zeros((48, 64), np.float32)
+
+
+def frame(image: NDArray[np.uint8], time: float = 0.0) -> Frame:
+    return Frame(image, 0, time)
+
+
+def noise(height: int, width: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def test_cover_crops_the_middle_exactly() -> None:
+    image = noise(48, 100)
+    np.testing.assert_array_equal(cover(image, (64, 48)), image[:, 18:82])
+    image = noise(100, 64)
+    np.testing.assert_array_equal(cover(image, (64, 48)), image[26:74])
+    image = noise(48, 64)
+    np.testing.assert_array_equal(cover(image, (64, 48)), image)
+
+
+def test_cover_averages_when_it_shrinks() -> None:
+    image = noise(96, 140)
+    expected = image[:, 6:134].reshape(48, 2, 64, 2, 3).mean((1, 3))
+    assert np.abs(cover(image, (64, 48)) - expected).max() <= 0.51
+
+
+@pytest.mark.parametrize("height", [1, 2, 48, 333])
+@pytest.mark.parametrize("width", [1, 3, 64, 500])
+@pytest.mark.parametrize("size", [(64, 48), (1, 1), (7, 301)])
+def test_cover_has_the_exact_size(height: int, width: int, size: tuple[int, int]) -> None:
+    image = np.full((height, width, 3), (10, 20, 30), np.uint8)
+    covering = cover(image, size)
+    assert covering.shape == (size[1], size[0], 3)
+    assert (covering == (10, 20, 30)).all()
+
+
+@pytest.mark.parametrize("size", [(64, 48), (300, 100), (90, 400), (1000, 1000)])
+def test_cover_leaves_a_circle_round(size: tuple[int, int]) -> None:
+    image = np.zeros((200, 300, 3), np.uint8)
+    cv2.circle(image, (150, 100), 20, (255, 255, 255), -1)
+    mask = cover(image, size)[..., 0] > 127
+    across, down = mask.any(0).sum(), mask.any(1).sum()
+    zoom = max(size[0] / 300, size[1] / 200)
+    assert abs(across - 41 * zoom) <= 1 + zoom
+    assert abs(across - down) <= 1
+    assert abs(np.flatnonzero(mask.any(0)).mean() - (size[0] - 1) / 2) <= zoom
+    assert abs(np.flatnonzero(mask.any(1)).mean() - (size[1] - 1) / 2) <= zoom
+
+
+@pytest.mark.parametrize("text", ["#00b140", "00B140"])
+def test_color(text: str) -> None:
+    background = color(text)(frame(noise(48, 64)), NOBODY)
+    assert background.shape == (48, 64, 3)
+    assert (background == (0x40, 0xB1, 0x00)).all()
+
+
+@pytest.mark.parametrize("text", ["", "#", "green", "#12345", "#1234567", "#12345g", "##12345", "#١٢٣٤٥٦"])
+def test_no_color(text: str) -> None:
+    with pytest.raises(DataError, match=r"--background_color .*: this is no colour; write it as #rrggbb"):
+        color(text)
+
+
+def test_photo_follows_the_size_of_the_frame(tmp_path: Path) -> None:
+    image = noise(48, 100)
+    cv2.imwrite(str(tmp_path / "a.png"), image)
+    background = image_file(tmp_path / "a.png")
+    np.testing.assert_array_equal(background(frame(noise(48, 64)), NOBODY), image[:, 18:82])
+    np.testing.assert_array_equal(background(frame(noise(48, 32)), NOBODY[:, :32]), image[:, 34:66])
+
+
+def shown(background: VideoBackground, times: list[float], count: int) -> list[int]:
+    """Which frames of the background are shown at these times."""
+    return [index_of(background(frame(noise(24, 80), time), NOBODY), count) for time in times]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_video_loops_with_every_frame(tmp_path: Path, name: str) -> None:
+    background = VideoBackground(write_clip(tmp_path / name, 7))
+    assert shown(background, [i / 25 for i in range(210)], 7) == [i % 7 for i in range(210)]
+
+
+def test_video_of_one_frame(tmp_path: Path) -> None:
+    background = VideoBackground(write_clip(tmp_path / "a.mp4", [plain(3)]))
+    for time in (0.0, 0.04, 0.5, 7.0):
+        image = background(frame(noise(24, 80), time), NOBODY)
+        assert image.shape == (24, 80, 3)
+        assert np.abs(image.astype(int) - clip_color(3)).max() <= 8
+
+
+@pytest.mark.parametrize("rate", [10, 25, 60])
+def test_video_has_a_time_of_its_own(tmp_path: Path, rate: int) -> None:
+    background = VideoBackground(write_clip(tmp_path / "a.mp4", 10))
+    times = [i / rate for i in range(2 * rate)]
+    assert shown(background, times, 10) == [int(time * 25 + 0.01) % 10 for time in times]
+
+
+def test_video_that_ends_early_is_an_error(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "cut.mp4", 50, movflags="+faststart")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    background = VideoBackground(path)
+    with pytest.raises(DataError, match=r"cut.mp4: the video"):
+        shown(background, [i / 25 for i in range(100)], 50)
+
+
+def test_no_video(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"")
+    with pytest.raises(DataError, match=r"a.mp4: "):
+        VideoBackground(tmp_path / "a.mp4")
+
+
+def slow_blur(image: NDArray[np.uint8], alpha: NDArray[np.float32], size: int) -> NDArray[np.float64]:
+    """Averages of the background alone, over a box twice, in plain loops."""
+
+    def box(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        half = size // 2
+        padded = np.pad(x, ((half, half), (half, half), (0, 0)), "reflect")
+        rows = range(x.shape[0])
+        return np.array([[padded[i : i + size, j : j + size].mean((0, 1)) for j in range(x.shape[1])] for i in rows])
+
+    weight = np.maximum(1.0 - alpha.astype(np.float64), 1e-5)[..., None]
+    return box(box(image * weight)) / box(box(weight))
+
+
+@pytest.mark.parametrize("size", [1, 5, 21])
+def test_blur_is_a_normalised_convolution(size: int) -> None:
+    alpha = cv2.GaussianBlur((np.random.default_rng(1).random((40, 50)) > 0.7).astype(np.float32), (0, 0), 2)
+    image = noise(40, 50)
+    blurred = BlurBackground(size)(frame(image), alpha)
+    assert blurred.dtype == np.uint8
+    assert np.abs(blurred - slow_blur(image, alpha, size)).max() <= 0.51
+
+
+@pytest.mark.parametrize("gap", [1, 3, 30])
+def test_blur_has_no_color_of_the_person(gap: int) -> None:
+    # A room of one grey and a red person with a gap, as between arm and body.
+    alpha = np.zeros((120, 160), np.float32)
+    alpha[20:, 30:130] = 1
+    alpha[20:, 80 : 80 + gap] = 0
+    image = np.where(alpha[..., None] > 0, np.uint8([0, 0, 255]), np.uint8([200, 200, 200])).astype(np.uint8)
+    blurred = BlurBackground(21)(frame(image), alpha)
+    assert (blurred[alpha == 0] == 200).all()
+
+
+@pytest.mark.parametrize("shape", [(48, 64), (10, 12), (1, 1), (1, 30)])
+@pytest.mark.parametrize("size", [2, 101, 10**6])
+def test_blur_wider_than_the_frame(shape: tuple[int, int], size: int) -> None:
+    image = noise(*shape)
+    blurred = BlurBackground(size)(frame(image), np.zeros(shape, np.float32))
+    assert blurred.shape == image.shape
+    assert np.ptp(blurred.astype(int), axis=(0, 1)).max() <= np.ptp(image.astype(int), axis=(0, 1)).max()
+    if size > 100:
+        assert np.ptp(blurred.astype(int), axis=(0, 1)).max() <= 40
+
+
+@pytest.mark.parametrize("size", [0, -3])
+def test_no_blur(size: int) -> None:
+    with pytest.raises(DataError, match=f"--background_blur {size}: the blur must be at least 1 pixel wide"):
+        BlurBackground(size)

@@ -1,0 +1,147 @@
+"""Alpha, colour of the person and blend, against slow implementations and pictures whose truth is known."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from human_segmentation.video.composite import (
+    GUIDE_EPSILON,
+    GUIDE_RADIUS,
+    SOLID,
+    composite,
+    estimate_foreground,
+    refine_alpha,
+)
+
+
+def noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def scores(height: int, width: int) -> NDArray[np.float32]:
+    return np.random.default_rng(5).random((height, width), dtype=np.float32)
+
+
+def stretched(alpha: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.clip((alpha - SOLID[0]) / (SOLID[1] - SOLID[0]), 0, 1)
+
+
+def test_composite_is_the_weighted_sum() -> None:
+    foreground, background, alpha = noise(61, 83, 1), noise(61, 83, 2), scores(61, 83)
+    alpha[:20], alpha[20:40] = 0, 1
+    expected = np.rint(alpha[..., None] * foreground.astype(float) + (1 - alpha[..., None]) * background)
+    blend = composite(foreground, background, alpha)
+    assert blend.dtype == np.uint8
+    assert np.abs(blend - expected).max() <= 1
+    np.testing.assert_array_equal(blend[:20], background[:20])
+    np.testing.assert_array_equal(blend[20:40], foreground[20:40])
+
+
+def slow_guided_filter(guide: NDArray[np.float64], score: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A line fitted by least squares in every window, and the mean of the lines that cover a pixel."""
+    height, width = guide.shape
+    half = GUIDE_RADIUS
+
+    def windows(x: NDArray[np.float64]) -> list[list[NDArray[np.float64]]]:
+        padded = np.pad(x, half, "reflect")
+        side = 2 * half + 1
+        return [[padded[i : i + side, j : j + side] for j in range(width)] for i in range(height)]
+
+    slopes, offsets = np.zeros((height, width)), np.zeros((height, width))
+    guides, targets = windows(guide), windows(score)
+    for i in range(height):
+        for j in range(width):
+            g, s = guides[i][j], targets[i][j]
+            slopes[i, j] = ((g - g.mean()) * (s - s.mean())).mean() / (g.var() + GUIDE_EPSILON)
+            offsets[i, j] = s.mean() - slopes[i, j] * g.mean()
+    slope, offset = ([[w.mean() for w in row] for row in windows(x)] for x in (slopes, offsets))
+    return np.array(slope) * guide + np.array(offset)
+
+
+@pytest.mark.parametrize("texture", ["noise", "smooth"])
+def test_refine_is_a_guided_filter(texture: str) -> None:
+    gray = noise(40, 56)[..., 0] if texture == "noise" else np.add.outer(np.arange(40), 2 * np.arange(56))
+    gray = gray.astype(np.uint8)
+    score = cv2.GaussianBlur(scores(40, 56), (0, 0), 3)
+    alpha = refine_alpha(np.dstack([gray] * 3), score)
+    assert alpha.dtype == np.float32
+    expected = stretched(slow_guided_filter(gray / 255, score.astype(float)))
+    np.testing.assert_allclose(alpha, expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("size", [(240, 320), (720, 1280)])
+def test_refine_snaps_a_coarse_score_to_the_edge_of_the_frame(size: tuple[int, int]) -> None:
+    height, width = size
+    y, x = np.mgrid[:height, :width]
+    person = (x - width / 2) ** 2 + (y - height / 2) ** 2 < (height / 3) ** 2
+    frame = np.where(person[..., None], np.uint8([180, 190, 200]), np.uint8([60, 50, 40])).astype(np.uint8)
+    score = cv2.resize(person.astype(np.float32), (48, 48), interpolation=cv2.INTER_AREA)
+    plain = cv2.resize(score, (width, height), interpolation=cv2.INTER_LINEAR)
+    refined = refine_alpha(frame, score)
+    rim = (plain > 0.05) & (plain < 0.95)
+    assert np.abs(refined - person)[rim].mean() < 0.5 * np.abs(plain - person)[rim].mean()
+    assert (np.abs(refined - person)[~rim] < 0.05).mean() > 0.98
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (50, 1), (3, 2), (37, 61), (500, 700)])
+def test_refine_stays_in_range_and_has_the_size_of_the_frame(size: tuple[int, int]) -> None:
+    alpha = refine_alpha(noise(*size), scores(24, 24))
+    assert alpha.shape == size
+    assert alpha.dtype == np.float32
+    assert alpha.min() >= 0
+    assert alpha.max() <= 1
+    if min(size) > 30:
+        assert alpha.std() > 0.02
+
+
+@pytest.mark.parametrize("score", [0.0, 0.05, 0.1, 0.3, 0.5, 0.77, 0.95, 1.0])
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (40, 60), (500, 600)])
+def test_refine_leaves_a_constant_constant(size: tuple[int, int], score: float) -> None:
+    alpha = refine_alpha(noise(*size), np.full((24, 24), score, np.float32))
+    np.testing.assert_allclose(alpha, stretched(np.float64(score)), atol=1e-4)
+    if score in (0.0, 1.0):
+        assert (alpha == score).all()
+
+
+def mixed(height: int = 180, width: int = 240) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]]:
+    """A frame, the true colour of its person and the true alpha: a disc with a rim of 12 pixels."""
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    distance = np.hypot(x - width / 2, y - height / 2) - height / 3
+    alpha = np.clip(0.5 - distance / 12, 0, 1).astype(np.float32)
+    texture = 12 * np.sin(x / 9)[..., None] + 12 * np.cos(y / 7)[..., None]
+    person = np.float32([60, 110, 190]) + texture
+    room = np.float32([90, 200, 70]) - texture
+    frame = alpha[..., None] * person + (1 - alpha[..., None]) * room
+    return np.rint(frame).astype(np.uint8), np.rint(person).astype(np.uint8), alpha
+
+
+def test_foreground_in_the_rim_is_that_of_the_person() -> None:
+    frame, person, alpha = mixed()
+    estimate = estimate_foreground(frame, alpha)
+    assert estimate.dtype == np.uint8
+    rim = (alpha > 0.05) & (alpha < 0.95)
+    errors = [np.abs(image.astype(float) - person)[rim].mean() for image in (estimate, frame)]
+    assert errors[0] < 0.33 * errors[1]
+    # On a new background the old one does not shine through.
+    white = np.full_like(frame, 255)
+    truth = composite(person, white, alpha).astype(float)
+    halo = [np.abs(composite(image, white, alpha) - truth)[rim].mean() for image in (estimate, frame)]
+    assert halo[0] < 0.33 * halo[1]
+
+
+@pytest.mark.parametrize("size", [(180, 240), (500, 700), (33, 1)])
+def test_foreground_is_the_frame_where_alpha_is_1(size: tuple[int, int]) -> None:
+    frame, alpha = noise(*size), cv2.GaussianBlur(scores(*size), (0, 0), 4)
+    alpha[: size[0] // 2] = 1
+    estimate = estimate_foreground(frame, alpha)
+    np.testing.assert_array_equal(estimate[: size[0] // 2], frame[: size[0] // 2])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (50, 1), (3, 2), (301, 299)])
+@pytest.mark.parametrize("alpha", [0.0, 0.4, 1.0])
+def test_flat_frame_keeps_its_color(size: tuple[int, int], alpha: float) -> None:
+    frame = np.full((*size, 3), (10, 128, 250), np.uint8)
+    estimate = estimate_foreground(frame, np.full(size, alpha, np.float32))
+    assert estimate.shape == frame.shape
+    assert np.abs(estimate.astype(int) - frame).max() <= 1

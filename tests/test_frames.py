@@ -1,0 +1,273 @@
+"""Frames come from files and cameras whole, upright, at their times, or an error says why not."""
+
+import struct
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from av.video.reformatter import Colorspace
+from clips import color, frames, index_of, plain, write_clip, write_sound
+from numpy.typing import NDArray
+
+from human_segmentation.errors import DataError, DeviceError
+from human_segmentation.video.frames import CameraSource, Frame, PhotoSource, VideoSource
+
+
+def read(path: Path) -> tuple[VideoSource, list[Frame]]:
+    with VideoSource(path) as source:
+        return source, list(source)
+
+
+def assert_plain(image: NDArray[np.uint8], index: int) -> None:
+    assert np.abs(image.astype(int) - color(index)).max() <= 8
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv", "a.ts", "a.avi", "a.h264"])
+def test_every_frame_at_its_time_in_its_color(tmp_path: Path, name: str) -> None:
+    codec = "ffv1" if name == "a.avi" else "libx264"  # without B-frames, which AVI has no times for
+    source, read_frames = read(write_clip(tmp_path / name, 12, codec=codec))
+    assert [round(frame.time, 6) for frame in read_frames] == [round(i / 25, 6) for i in range(12)]
+    assert [frame.pts * source.time_base for frame in read_frames] == [Fraction(i, 25) for i in range(12)]
+    for index, frame in enumerate(read_frames):
+        assert frame.image.shape == (48, 64, 3)
+        assert frame.image.dtype == np.uint8
+        assert_plain(frame.image, index)
+    assert source.ended
+    assert source.rate == 25
+    assert source.length == (12 if name in ("a.mp4", "a.mov", "a.avi") else None)
+    assert source.audio is None
+
+
+def test_variable_frame_rate(tmp_path: Path) -> None:
+    times = [0, 33, 50, 400, 401, 1000, 1033]
+    _, read_frames = read(write_clip(tmp_path / "a.mkv", 7, times=times, time_base=Fraction(1, 1000)))
+    assert [frame.time for frame in read_frames] == [time / 1000 for time in times]
+    assert [index_of(frame.image, 7) for frame in read_frames] == list(range(7))
+
+
+def test_time_0_is_the_start_of_the_sound_where_that_is_first(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mkv", 5, times=range(10, 15), sound="pcm_s16le", sound_seconds=0.6)
+    source, read_frames = read(path)
+    assert [round(frame.time, 3) for frame in read_frames] == [0.4, 0.44, 0.48, 0.52, 0.56]
+    assert source.audio == path
+
+
+def test_time_0_is_the_first_frame_where_nothing_is_before_it(tmp_path: Path) -> None:
+    _, read_frames = read(write_clip(tmp_path / "a.mkv", 20, times=range(10, 30)))
+    assert [round(frame.time, 3) for frame in read_frames] == [round(i / 25, 3) for i in range(20)]
+
+
+def test_frames_rounded_to_the_same_time_stay_in_order(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mkv", 6, times=range(6), time_base=Fraction(1, 4000))
+    assert len(set(frames(path)[0])) < 6  # Matroska counts milliseconds
+    _, read_frames = read(path)
+    assert all(a.pts < b.pts for a, b in pairwise(read_frames))
+    assert [index_of(frame.image, 6) for frame in read_frames] == list(range(6))
+
+
+def test_channels_are_blue_green_red(tmp_path: Path) -> None:
+    colors = [(250, 10, 20), (10, 240, 20), (10, 20, 230), (250, 250, 250), (5, 5, 5)]
+    _, read_frames = read(write_clip(tmp_path / "a.mp4", [np.full((48, 64, 3), c, np.uint8) for c in colors]))
+    for frame, expected in zip(read_frames, colors, strict=True):
+        assert np.abs(frame.image.astype(int) - expected).max() <= 8
+
+
+@pytest.mark.parametrize(
+    ("size", "matrix", "tag"),
+    [
+        ((64, 48), Colorspace.ITU601, 2),  # 2 is: not said
+        ((64, 48), Colorspace.ITU709, 1),
+        ((96, 720), Colorspace.ITU709, 2),
+        ((96, 720), Colorspace.ITU601, 6),
+    ],
+)
+def test_color_matrix_is_the_named_one_or_that_of_the_height(
+    tmp_path: Path, size: tuple[int, int], matrix: Colorspace, tag: int
+) -> None:
+    green = (64, 177, 0)
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "1"})
+        stream.width, stream.height = size
+        stream.codec_context.colorspace = tag
+        frame = av.VideoFrame.from_ndarray(np.full((size[1], size[0], 3), green, np.uint8), format="bgr24")
+        container.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace=matrix)) + stream.encode(None))
+    _, (first,) = read(tmp_path / "a.mp4")
+    assert np.abs(first.image.astype(int) - green).max() <= 6
+
+
+def quarters() -> NDArray[np.uint8]:
+    """Four flat colours, one in each corner."""
+    return np.kron(np.uint8([[[1, 0, 0], [0, 1, 0]], [[0, 0, 1], [1, 1, 1]]]), np.full((24, 32, 1), 220, np.uint8))
+
+
+# The display matrix of an MP4's track header, and how the stored picture is to be turned.
+TURNS = {90: ((0, 1, -1, 0), -1), 180: ((-1, 0, 0, -1), 2), 270: ((0, -1, 1, 0), 1)}
+
+
+@pytest.mark.parametrize("degrees", TURNS)
+def test_rotation_gives_upright_frames(tmp_path: Path, degrees: int) -> None:
+    (a, b, c, d), turns = TURNS[degrees]
+    path = write_clip(tmp_path / "a.mp4", [quarters()] * 3)
+    data = bytearray(path.read_bytes())
+    at = data.find(b"tkhd") + 44
+    data[at : at + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    _, read_frames = read(path)
+    expected = np.rot90(quarters(), turns)
+    for frame in read_frames:
+        assert frame.image.shape == expected.shape
+        assert frame.image.flags["C_CONTIGUOUS"]
+        assert np.abs(frame.image.astype(int) - expected)[4:20, 4:20].max() <= 12
+        assert np.abs(frame.image.astype(int) - expected)[-20:-4, -20:-4].max() <= 12
+        assert np.abs(frame.image.astype(int) - expected)[4:20, -20:-4].max() <= 12
+
+
+def test_oblong_pixels_become_square(tmp_path: Path) -> None:
+    _, read_frames = read(write_clip(tmp_path / "a.mp4", 3, aspect=Fraction(4, 3)))
+    assert [frame.image.shape for frame in read_frames] == [(48, 85, 3)] * 3
+    assert [index_of(frame.image, 3) for frame in read_frames] == [0, 1, 2]
+
+
+def test_trimmed_video_is_whole(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", 50)
+    data = bytearray(path.read_bytes())
+    at = data.find(b"elst") + 4
+    head, count, duration, start, rate = struct.unpack(">IIIiI", data[at : at + 20])
+    # A phone that trims a video keeps all frames and says which part to show: here the last second.
+    data[at : at + 20] = struct.pack(">IIIiI", head, count, duration // 2, start + 12800, rate)
+    path.write_bytes(data)
+    source, read_frames = read(path)
+    assert len(read_frames) == source.length == 25
+    assert_plain(read_frames[0].image, 25)
+    assert read_frames[-1].time == pytest.approx(0.96)
+
+
+def cut(path: Path, share: float) -> Path:
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    return path
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.9])
+@pytest.mark.parametrize("movflags", ["+faststart", ""])
+def test_truncated_mp4(tmp_path: Path, movflags: str, share: float) -> None:
+    path = cut(write_clip(tmp_path / "cut.mp4", 50, sound="aac", movflags=movflags), share)
+    with pytest.raises(DataError, match=r"cut.mp4: the video (cannot be opened|ends early|is damaged|has no frames)"):
+        read(path)
+
+
+@pytest.mark.parametrize("sound", ["aac", None])
+@pytest.mark.parametrize("share", [0.5, 0.7])
+def test_truncated_mkv(tmp_path: Path, share: float, sound: str | None) -> None:
+    path = cut(write_clip(tmp_path / "cut.mkv", 100, sound=sound), share)
+    with pytest.raises(DataError, match=r"cut.mkv: the video ends early, at [\d.]+ of 4.0 seconds; copy"):
+        read(path)
+
+
+def test_truncated_avi(tmp_path: Path) -> None:
+    path = cut(write_clip(tmp_path / "cut.avi", 50, codec="ffv1"), 0.7)
+    with pytest.raises(
+        DataError, match=r"cut.avi: the video (ends early, after \d+ of 50|is damaged after) frame.*; copy"
+    ):
+        read(path)
+
+
+def test_damage_in_the_middle(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", 50)
+    data = bytearray(path.read_bytes())
+    start, end = data.find(b"mdat"), data.find(b"moov")
+    data[(start + end) // 2 : (start + end) // 2 + 400] = bytes(400)
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"a.mp4: the video is damaged after frame \d+ .*; copy or convert"):
+        read(path)
+
+
+@pytest.mark.parametrize("suffix", [".h264", ".ts"])
+def test_size_that_changes_midway(tmp_path: Path, suffix: str) -> None:
+    first = write_clip(tmp_path / f"1{suffix}", 6)
+    second = write_clip(tmp_path / f"2{suffix}", [plain(i, (96, 80)) for i in range(6)])
+    (tmp_path / f"both{suffix}").write_bytes(first.read_bytes() + second.read_bytes())
+    with pytest.raises(
+        DataError, match=rf"both{suffix}: frame 7 has 96x80 pixels and the frames before it 64x48; split"
+    ):
+        read(tmp_path / f"both{suffix}")
+
+
+def test_time_that_runs_backwards(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.ts", 30)
+    path.write_bytes(path.read_bytes() * 2)
+    with pytest.raises(DataError, match=r"a.ts: the time runs backwards at frame 31.*; convert it again"):
+        read(path)
+
+
+def with_cover(mp3: bytes) -> bytes:
+    """The song with a cover picture in an ID3 tag."""
+    jpeg = cv2.imencode(".jpg", quarters())[1].tobytes()
+    body = b"\0image/jpeg\0\x03\0" + jpeg
+    tag = b"APIC" + struct.pack(">I", len(body)) + b"\0\0" + body
+    size = bytes(len(tag) >> shift & 0x7F for shift in (21, 14, 7, 0))
+    return b"ID3\x03\0\0" + size + tag + mp3
+
+
+def test_sound_is_no_video(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "song.m4a")
+    with pytest.raises(DataError, match=r"song.m4a: the file has no video stream.*; give a video"):
+        read(path)
+
+
+def test_song_with_a_cover_is_no_video(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "song.mp3", "mp3")
+    path.write_bytes(with_cover(path.read_bytes()))
+    with av.open(str(path)) as container:
+        assert len(container.streams.video) == 1
+    with pytest.raises(DataError, match=r"song.mp3: the file has no video stream.*; give a video"):
+        read(path)
+
+
+def test_codec_that_nothing_decodes(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", 5)
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"xyz1"))
+    with pytest.raises(DataError, match=r"a.mp4: the file has no video stream that can be decoded; give"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"), [("a.mp4", b""), ("a.mp4", b"a shopping list\n" * 40), ("a.txt", b"a shopping list\n" * 40)]
+)
+def test_no_video(tmp_path: Path, name: str, data: bytes) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(DataError, match=f"{name}: the .*; give"):
+        read(tmp_path / name)
+
+
+def test_missing_video(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"missing.mp4: the video cannot be opened \(No such file or directory\); give"):
+        read(tmp_path / "missing.mp4")
+
+
+def test_photo_is_a_source_of_one_frame(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), quarters())
+    source = PhotoSource(tmp_path / "a.png")
+    (frame,) = list(source)
+    np.testing.assert_array_equal(frame.image, quarters())
+    assert (frame.pts, frame.time, source.length, source.ended) == (0, 0.0, 1, True)
+
+
+def test_camera_ends_cleanly(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "camera.mp4", 8)
+    with CameraSource(str(path)) as source:
+        read_frames = list(source)
+    assert [index_of(frame.image, 8) for frame in read_frames] == list(range(8))
+    assert read_frames[0].pts == 0
+    assert all(a.pts < b.pts for a, b in pairwise(read_frames))
+    assert [frame.time for frame in read_frames] == [frame.pts / 1000 for frame in read_frames]
+    assert source.ended
+
+
+def test_camera_that_is_not_there(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(DeviceError, match="camera 99: there is no such camera"):
+        CameraSource(99)
+    assert capfd.readouterr().err == ""

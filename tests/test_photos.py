@@ -1,0 +1,228 @@
+"""Photos are read right, whole and upright, and written whole or not at all."""
+
+import io
+import resource
+import struct
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from human_segmentation.errors import DataError, OutputError
+from human_segmentation.files import whole_folder
+from human_segmentation.photos import read_photo, write_photo
+
+HEIGHT, WIDTH = 90, 140
+
+
+def picture() -> NDArray[np.uint8]:
+    """Smooth, so that JPEG keeps it, and different in all four corners."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    return np.dstack([x * 255 // WIDTH, y * 255 // HEIGHT, 255 - (x + y) * 255 // (HEIGHT + WIDTH)]).astype(np.uint8)
+
+
+def encoded(suffix: str, image: NDArray[np.generic]) -> bytes:
+    return cv2.imencode(suffix, image)[1].tobytes()
+
+
+def pillow(image: NDArray[np.uint8], kind: str, mode: str = "RGB", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image[..., ::-1])).convert(mode).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def load(tmp_path: Path, data: bytes, name: str = "photo.jpg") -> NDArray[np.uint8]:
+    path = tmp_path / name
+    path.write_bytes(data)
+    image = read_photo(path)
+    assert image.dtype == np.uint8
+    return image
+
+
+def assert_close(image: NDArray[np.uint8], expected: NDArray[np.uint8], tolerance: int) -> None:
+    assert image.shape == expected.shape
+    assert np.abs(image.astype(int) - expected).max() <= tolerance
+
+
+def test_grey_becomes_three_equal_channels(tmp_path: Path) -> None:
+    grey = picture()[..., 0]
+    image = load(tmp_path, encoded(".png", grey))
+    np.testing.assert_array_equal(image, np.dstack([grey] * 3))
+
+
+def test_grey_with_alpha(tmp_path: Path) -> None:
+    grey = np.asarray(Image.fromarray(picture()).convert("L"))
+    data = io.BytesIO()
+    Image.merge("LA", [Image.fromarray(grey), Image.new("L", (WIDTH, HEIGHT), 255)]).save(data, "PNG")
+    np.testing.assert_array_equal(load(tmp_path, data.getvalue()), np.dstack([grey] * 3))
+
+
+@pytest.mark.parametrize("opacity", [255, 128])
+def test_alpha_is_dropped_and_colors_stay(tmp_path: Path, opacity: int) -> None:
+    image = picture()
+    data = encoded(".png", np.dstack([image, np.full((HEIGHT, WIDTH), opacity, np.uint8)]))
+    np.testing.assert_array_equal(load(tmp_path, data), image)
+
+
+def test_16_bits_become_8(tmp_path: Path) -> None:
+    image = picture()
+    np.testing.assert_array_equal(load(tmp_path, encoded(".png", image.astype(np.uint16) * 257)), image)
+
+
+def test_cmyk_jpeg(tmp_path: Path) -> None:
+    assert_close(load(tmp_path, pillow(picture(), "JPEG", "CMYK", quality=95)), picture(), 8)
+
+
+def test_grey_labels_stay_grey(tmp_path: Path) -> None:
+    label = (picture()[..., 0] > 100).astype(np.uint8)
+    (tmp_path / "label.png").write_bytes(encoded(".png", label))
+    np.testing.assert_array_equal(read_photo(tmp_path / "label.png", cv2.IMREAD_GRAYSCALE), label)
+
+
+# What has to be done to the stored picture, by EXIF orientation.
+UPRIGHT = {
+    1: lambda x: x,
+    2: lambda x: x[:, ::-1],
+    3: lambda x: x[::-1, ::-1],
+    4: lambda x: x[::-1],
+    5: lambda x: x.transpose(1, 0, 2),
+    6: lambda x: np.rot90(x, -1),
+    7: lambda x: x[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda x: np.rot90(x),
+}
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_exif_turns_the_photo_upright(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    data = pillow(picture(), "JPEG", quality=95, exif=exif)
+    assert_close(load(tmp_path, data), UPRIGHT[orientation](picture()), 8)
+
+
+def with_thumbnail(jpeg: bytes) -> bytes:
+    """The JPEG with an EXIF segment in front that has a whole small JPEG in it."""
+    thumbnail = encoded(".jpg", picture()[::8, ::8])
+    segment = b"Exif\0\0" + thumbnail
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + jpeg[2:]
+
+
+JPEGS = {
+    "baseline": pillow(picture(), "JPEG", quality=90),
+    "progressive": pillow(picture(), "JPEG", quality=90, progressive=True),
+    "restarts": pillow(picture(), "JPEG", quality=90, restart_marker_blocks=4),
+    "thumbnail": with_thumbnail(pillow(picture(), "JPEG", quality=90)),
+}
+
+
+@pytest.mark.parametrize("kind", JPEGS)
+def test_whole_jpegs_load(tmp_path: Path, kind: str) -> None:
+    assert_close(load(tmp_path, JPEGS[kind]), picture(), 12)
+
+
+@pytest.mark.parametrize("kind", JPEGS)
+@pytest.mark.parametrize("share", [0.05, 0.4, 0.7, 0.98])
+def test_truncated_jpeg(tmp_path: Path, kind: str, share: float) -> None:
+    with pytest.raises(DataError, match=r"cut.jpg: .*(truncated|damaged)"):
+        load(tmp_path, JPEGS[kind][: int(len(JPEGS[kind]) * share)], "cut.jpg")
+
+
+def test_what_phones_append_to_a_jpeg_is_no_damage(tmp_path: Path) -> None:
+    # A clip behind the photo has every pair of bytes in it, the start of a scan (FF DA) too.
+    clip = np.random.default_rng(0).integers(0, 256, 50_000, dtype=np.uint8).tobytes() + b"\xff\xda"
+    assert_close(load(tmp_path, JPEGS["baseline"] + clip), picture(), 12)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.98])
+def test_truncated_png_and_webp(tmp_path: Path, suffix: str, share: float) -> None:
+    data = encoded(suffix, np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8))
+    with pytest.raises(DataError, match=f"cut{suffix}: .*damaged"):
+        load(tmp_path, data[: int(len(data) * share)], f"cut{suffix}")
+
+
+@pytest.mark.parametrize(("name", "data"), [("empty.jpg", b""), ("text.jpg", b"a shopping list\n" * 40)])
+def test_no_photo(tmp_path: Path, name: str, data: bytes) -> None:
+    with pytest.raises(DataError, match=f"{name}: .*; give"):
+        load(tmp_path, data, name)
+
+
+def test_missing_photo(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"missing.jpg: .*No such file"):
+        read_photo(tmp_path / "missing.jpg")
+
+
+def test_damage_is_told_by_us_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(DataError):
+        load(tmp_path, encoded(".webp", picture())[:-100])
+    write_photo(tmp_path / "new.png", picture())
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("name", "tolerance"), [("a.png", 0), ("A.PNG", 0), ("new/folder/a.bmp", 0), ("a.jpg", 12)])
+def test_written_photo_reads_back(tmp_path: Path, name: str, tolerance: int) -> None:
+    write_photo(tmp_path / name, picture())
+    assert_close(cv2.imread(str(tmp_path / name)), picture(), tolerance)
+    assert [path.name for path in (tmp_path / name).parent.iterdir()] == [Path(name).name]
+
+
+@pytest.mark.parametrize("name", ["a.xyz", "a", ".png", "a.pbm"])
+def test_photo_of_a_type_that_cannot_be_written(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OutputError, match=rf"{name}: .*cannot be written.*; use"):
+        write_photo(tmp_path / name, picture())
+    assert not list(tmp_path.iterdir())
+
+
+def test_photo_larger_than_its_format(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"a.webp: a photo of 17000x2 pixels"):
+        write_photo(tmp_path / "a.webp", np.zeros((2, 17000, 3), np.uint8))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["file/a.png", "file/folder/a.png", "folder.png"])
+def test_photo_in_an_impossible_place(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(OutputError, match=f"{name}: cannot be written .*; choose another place"):
+        write_photo(tmp_path / name, picture())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.png"]
+
+
+def test_full_disk_leaves_the_old_photo(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    write_photo(path, picture())
+    noise = np.random.default_rng(0).integers(0, 256, (99, 99, 3), dtype=np.uint8)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"a.png: cannot be written"):
+            write_photo(path, noise)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    np.testing.assert_array_equal(cv2.imread(str(path)), picture())
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folder_replaces_the_one_before(tmp_path: Path) -> None:
+    for text in ("old", "new"):
+        with whole_folder(tmp_path / "model") as partial:
+            (partial / "model.yml").write_text(text)
+    with pytest.raises(ZeroDivisionError), whole_folder(tmp_path / "model") as partial:
+        (partial / "model.yml").write_text(str(1 / 0))
+    assert (tmp_path / "model" / "model.yml").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("name", ["home", "home/."])
+def test_folder_with_other_files_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "letter.txt").write_text("dear")
+    monkeypatch.chdir(tmp_path / "home")
+    path = Path() if name == "home/." else tmp_path / name
+    with pytest.raises(OutputError, match=r"holds other files, such as letter.txt"), whole_folder(path) as partial:
+        (partial / "model.yml").write_text("new")
+    assert (tmp_path / "home" / "letter.txt").read_text() == "dear"
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]

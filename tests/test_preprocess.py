@@ -1,0 +1,83 @@
+import cv2
+import numpy as np
+import pytest
+
+from human_segmentation.inference.preprocess import Preprocess
+
+
+def test_normalize_is_the_formula():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (2, 5, 7, 3), dtype=np.uint8)
+    rules = Preprocess(
+        mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4), min_val=(1, 2, 3), max_val=(200, 210, 220), color="RGB"
+    )
+    expected = np.empty((2, 3, 5, 7))
+    for channel in range(3):
+        plane = images[..., 2 - channel].astype(np.float64)
+        low, high = rules.min_val[channel], rules.max_val[channel]
+        expected[:, channel] = ((plane - low) / (high - low) - rules.mean[channel]) / rules.std[channel]
+    tensor = rules.normalize(images)
+    assert tensor.dtype == np.float32
+    assert np.allclose(tensor, expected, atol=1e-5)
+
+
+def test_default_maps_bytes_to_minus_one_and_one():
+    image = np.array([[[0, 127, 255]]], np.uint8)
+    assert np.allclose(Preprocess().normalize(image[None]).ravel(), [-1, 127 / 127.5 - 1, 1], atol=1e-6)
+
+
+def test_resize_obeys_its_interpolation():
+    frame = np.zeros((4, 4, 3), np.uint8)
+    frame[::2, ::2] = 200  # one pixel of every block of four
+    assert np.all(Preprocess(2, 2, interp="AREA").resize(frame) == 50)
+    assert np.all(Preprocess(2, 2, interp="NEAREST").resize(frame) == 200)
+    # PaddleX gave the interpolation as the third argument, where OpenCV takes it for the target and ignores it.
+    assert np.array_equal(
+        Preprocess(3, 2, interp="CUBIC").resize(frame), cv2.resize(frame, (3, 2), interpolation=cv2.INTER_CUBIC)
+    )
+
+
+def test_restore_has_the_frame_size():
+    score = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
+    restored = Preprocess(4, 3).restore(score, (40, 21))
+    assert restored.shape == (21, 40)
+    assert restored.dtype == np.float32
+    assert restored[0, 0] == 0
+    assert restored[-1, -1] == 1
+
+
+@pytest.mark.parametrize(("centered", "top"), [(True, 2), (False, 0)])
+def test_padding_keeps_the_aspect_and_is_cut_off_again(centered, top):
+    frame = np.full((6, 12, 3), 200, np.uint8)
+    rules = Preprocess(8, 8, padding=128, centered=centered)
+    resized = rules.resize(frame)
+    assert resized.shape == (8, 8, 3)
+    expected = np.full((8, 8), 128)
+    expected[top : top + 4] = 200
+    assert np.array_equal(resized[..., 0], expected)
+    score = (resized[..., 0] == 200).astype(np.float32)
+    assert rules.crop(score, (12, 6)).shape == (4, 8)
+    assert (rules.restore(score, (12, 6)) == 1).all()
+    assert rules.resize(frame.transpose(1, 0, 2)).shape == (8, 8, 3)
+
+
+@pytest.mark.parametrize("padding", [None, 128])
+def test_yaml_round_trip(padding):
+    rules = Preprocess(256, 144, "RGB", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), interp="LINEAR", padding=padding)
+    assert Preprocess.from_yaml(rules.to_yaml()) == rules
+
+
+def test_reads_paddlex_schema():
+    config = {
+        "TransformsMode": "BGR",
+        "Transforms": [{"Resize": {"target_size": 192, "interp": "LINEAR"}}, {"Normalize": {"mean": [1, 2, 3]}}],
+    }
+    rules = Preprocess.from_yaml(config)
+    assert (rules.width, rules.height, rules.interp, rules.color) == (192, 192, "LINEAR", "BGR")
+    assert rules.mean == (1.0, 2.0, 3.0)
+
+
+@pytest.mark.parametrize("size", [[192], [0, 192], ["a", 3]])
+def test_impossible_size(size):
+    with pytest.raises(ValueError):
+        Preprocess.from_yaml({"Transforms": [{"Resize": {"target_size": size}}]})
