@@ -20,7 +20,7 @@ SAMPLE_RATE = 44100
 
 # The outline of the person and her helmet, in pixels of the portrait.
 OUTLINE = (
-    "20,512 22,450 25,410 20,380 27,340 33,305 42,270 58,240 85,222 112,208 115,190 122,183 128,165 140,155 155,150 "
+    "22,512 25,450 27,410 23,380 30,340 37,305 46,272 62,242 88,224 112,210 115,190 122,183 128,165 140,155 155,150 "
     "183,148 181,132 172,122 160,112 154,95 153,72 162,52 180,42 190,32 205,21 235,15 255,18 275,28 290,45 300,70 "
     "300,95 293,115 280,130 270,137 262,150 256,172 270,183 290,205 301,230 305,235 325,250 342,275 353,305 358,330 "
     "364,348 385,343 405,343 435,352 465,375 485,405 497,450 507,470 510,512"
@@ -47,8 +47,9 @@ def landscape(width: int, height: int, seed: int) -> np.ndarray:
     x = np.linspace(0, 1, width)
     for ridge, color in enumerate([(110, 100, 110), (80, 75, 70), (45, 55, 40)]):
         line = 0.5 + 0.14 * ridge
-        for octave in range(1, 9):
-            line = line + rng.normal() * np.sin(2 * np.pi * (octave**1.3 * x * 2 + rng.random())) * 0.05 / octave
+        for octave in range(1, 40):
+            wave = np.sin(2 * np.pi * (octave * x * 0.7 + rng.random()))
+            line = line + rng.normal() * wave * 0.07 / octave**1.3
         below = np.arange(height)[:, None] > line * height
         image[below] = color
     image += rng.normal(0, 3, image.shape)
@@ -88,7 +89,8 @@ def write_clip(path: Path) -> None:
     alpha = np.zeros(person.shape[:2], np.float32)
     points = np.array([[int(v) for v in point.split(",")] for point in OUTLINE.split()])
     cv2.fillPoly(alpha, [points], 1.0, cv2.LINE_AA)
-    alpha = cv2.GaussianBlur(alpha, (5, 5), 0)
+    # A little inside the outline, so that nothing of the studio comes along.
+    alpha = cv2.GaussianBlur(cv2.erode(alpha, np.ones((3, 3), np.uint8)), (5, 5), 0)
     scene = landscape(2 * SIZE[0], SIZE[1], seed=7)
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
         video = container.add_stream("libx264", rate=FPS, options={"crf": "24", "preset": "slow"})

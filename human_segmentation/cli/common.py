@@ -7,6 +7,7 @@ from pathlib import Path
 from human_segmentation.cli import INTERRUPTED
 from human_segmentation.errors import DataError
 from human_segmentation.inference.engines import ENGINES
+from human_segmentation.inference.model_config import TRAINED, ModelConfig
 from human_segmentation.inference.predictor import Predictor, load_model
 from human_segmentation.video.background import Background
 from human_segmentation.video.frames import CameraSource, PhotoSource, Source, VideoSource
@@ -28,10 +29,16 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 def add_video_arguments(parser: argparse.ArgumentParser) -> None:
     """Where frames come from and where composites go."""
     parser.add_argument("--video_path", type=Path, help="video to work on; without it, the camera")
-    parser.add_argument("--camera", type=int, default=0, metavar="N", help="number of the camera (default 0)")
+    parser.add_argument(
+        "--camera", type=_camera, default=0, metavar="N", help="number, device or address of the camera (default 0)"
+    )
     parser.add_argument("--save_dir", type=Path, default=Path("output"), help="folder for the result (default output)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="file for the result, in place of --save_dir")
     parser.add_argument("--no_temporal", action="store_true", help="take each frame by itself, without optical flow")
+
+
+def _camera(text: str) -> int | str:
+    return int(text) if text.isdigit() else text
 
 
 def build_predictor(args: argparse.Namespace) -> Predictor:
@@ -40,6 +47,18 @@ def build_predictor(args: argparse.Namespace) -> Predictor:
         if value < 1:
             raise DataError(f"--image_shape and --threads take numbers from 1 on, and one of them is {value}")
     return load_model(args.model_dir, args.engine, args.threads, args.image_shape and tuple(args.image_shape))
+
+
+def build_any_predictor(args: argparse.Namespace) -> Predictor:
+    """Loads the model that the arguments name; a trained one runs on paddle as it is."""
+    if args.model_dir is None or ModelConfig.read(args.model_dir).status != TRAINED:
+        return build_predictor(args)
+    from human_segmentation.training.checkpoint import load_network
+    from human_segmentation.training.engine import NetworkEngine
+
+    network, config = load_network(args.model_dir)
+    preprocess = config.preprocess.resized(*args.image_shape) if args.image_shape else config.preprocess
+    return Predictor(NetworkEngine(network), preprocess)
 
 
 def run_replacement(args: argparse.Namespace, background: Background, name: str) -> int:
@@ -65,8 +84,8 @@ def run_replacement(args: argparse.Namespace, background: Background, name: str)
             source = stack.enter_context(VideoSource(args.video_path))
             sinks = [VideoSink(output, source)]
         else:
-            sinks = [WindowSink()]
             source = stack.enter_context(CameraSource(args.camera))
+            sinks = [WindowSink()]
             if args.output is not None:
                 sinks.append(VideoSink(output, source))
         given = image_path or args.video_path

@@ -1,9 +1,11 @@
 """`eval` (eval.py): measures a model on photos with labels."""
 
 import argparse
+import json
 from pathlib import Path
 
-from human_segmentation.cli.common import add_model_arguments, build_predictor
+from human_segmentation.cli.common import add_model_arguments, build_any_predictor
+from human_segmentation.files import whole_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -11,6 +13,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
     parser.add_argument("--data_dir", type=Path, default=Path(), help="folder that the list's paths are relative to")
     parser.add_argument("--val_list", type=Path, required=True, help="list of photos and labels")
+    parser.add_argument("--batch_size", type=int, help="kept for old commands; photos are measured one by one")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the metrics to this file")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -18,6 +22,10 @@ def run(args: argparse.Namespace) -> int:
     from human_segmentation.datasets.list_file import read_list
     from human_segmentation.training.evaluation import evaluate
 
-    for name, value in evaluate(build_predictor(args), read_list(args.val_list, args.data_dir)).items():
+    metrics = evaluate(build_any_predictor(args), read_list(args.val_list, args.data_dir))
+    for name, value in metrics.items():
         print(f"{name:26} {100 * value:6.2f}")
+    if args.json is not None:
+        with whole_file(args.json) as partial:
+            partial.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     return 0

@@ -25,11 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--background_list", type=Path, help="list of photos without people to put people in front of")
     parser.add_argument("--pretrain_weights", type=Path, help="trained model to start from")
     parser.add_argument("--resume_checkpoint", type=Path, help="epoch_N folder of a run to go on with")
-    parser.add_argument("--image_shape", type=int, nargs=2, default=[192, 192], metavar=("W", "H"), help="network size")
+    parser.add_argument(
+        "--image_shape", type=int, nargs=2, metavar=("W", "H"), help="size of the network's input; default: the model's"
+    )
     parser.add_argument("--num_epochs", type=int, default=100, help="epochs of the whole run")
     parser.add_argument("--batch_size", type=int, default=8, help="photos a step")
     parser.add_argument("--learning_rate", type=float, default=0.001, help="highest learning rate")
     parser.add_argument("--save_interval_epochs", type=int, default=1, help="epochs between checkpoints")
+    parser.add_argument("--no_boundary_loss", action="store_true", help="PortraitNet without its boundary loss")
+    parser.add_argument("--no_consistency_loss", action="store_true", help="PortraitNet without its consistency loss")
     parser.add_argument("--seed", type=int, default=0, help="seed of everything random")
 
 
@@ -38,6 +42,8 @@ def run(args: argparse.Namespace) -> int:
     from human_segmentation.datasets.dataset import TrainingSet, WeightedSamples
     from human_segmentation.datasets.list_file import read_list
     from human_segmentation.datasets.transforms import BackgroundSwap
+    from human_segmentation.training.objectives import PortraitNetObjective
+    from human_segmentation.training.recipes import RECIPES
     from human_segmentation.training.trainer import TrainOptions, train
 
     parts = []
@@ -55,8 +61,23 @@ def run(args: argparse.Namespace) -> int:
     if args.background_list:
         rows = read_list(args.background_list, args.background_list.parent)
         swap = BackgroundSwap([row.image for row in rows])
-    names = {field: getattr(args, field) for field in TrainOptions.__dataclass_fields__}
-    training_set = TrainingSet(parts, tuple(args.image_shape), args.seed, swap)
-    best = train(TrainOptions(**names), training_set, read_list(args.val_list, args.data_dir))
+    recipe = RECIPES[args.model_type]
+    objective = recipe.objective
+    if isinstance(objective, PortraitNetObjective):
+        objective = PortraitNetObjective(not args.no_boundary_loss, not args.no_consistency_loss)
+    elif args.no_boundary_loss or args.no_consistency_loss:
+        raise DataError("--no_boundary_loss and --no_consistency_loss belong to --model_type PortraitNet")
+    preprocess = recipe.preprocess.resized(*args.image_shape) if args.image_shape else recipe.preprocess
+    training_set = TrainingSet(
+        parts,
+        (preprocess.width, preprocess.height),
+        args.seed,
+        swap,
+        stretch=0.5 if preprocess.padding is None else 0.0,
+        plain=objective.needs_plain,
+    )
+    flags = {name: getattr(args, name) for name in TrainOptions.__dataclass_fields__ if name != "objective"}
+    options = TrainOptions(**flags, objective=objective)
+    best = train(options, training_set, read_list(args.val_list, args.data_dir))
     print(f"best model: {args.save_dir / 'best_model'}, mIoU {best['miou']:.4f}")
     return 0

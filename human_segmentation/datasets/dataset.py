@@ -63,6 +63,8 @@ class TrainingSet:
         size: Width and height of the network's input.
         seed: Seed of everything random.
         swap: Replaces backgrounds where given.
+        stretch: How often a whole photo is stretched to the size, as a model does that stretches its input.
+        plain: Whether samples also have the photo without changes of texture.
     """
 
     def __init__(
@@ -71,12 +73,15 @@ class TrainingSet:
         size: tuple[int, int],
         seed: int = 0,
         swap: BackgroundSwap | None = None,
+        stretch: float = 0.5,
+        plain: bool = False,
     ) -> None:
         self.parts = parts
         self.size = size
         self.seed = seed
         self.swap = swap
-        self.geometry = Geometry()
+        self.geometry = Geometry(stretch=stretch)
+        self.plain = plain
         self.texture = Texture()
         self.set_epoch(0)
 
@@ -94,12 +99,13 @@ class TrainingSet:
     def __len__(self) -> int:
         return len(self.order)
 
-    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-        """One augmented sample: photo [H, W, 3], alpha [H, W], where it counts [H, W], all uint8."""
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], ...]:
+        """One augmented sample, all uint8: alpha [H, W], where it counts [H, W], photo [H, W, 3], plain photo."""
         rng = np.random.default_rng([self.seed, self.epoch, index])
         image, alpha, valid = read_sample(self.order[index])
         if self.swap is not None:
             image = self.swap(image, alpha, rng)
         image, planes = self.geometry(image, np.dstack([alpha, 255 - valid]), self.size, rng)
         ignored = planes[..., 1] > 0
-        return self.texture(image, rng), planes[..., 0], np.where(ignored, np.uint8(0), np.uint8(255))
+        photos = (self.texture(image, rng), image) if self.plain else (self.texture(image, rng),)
+        return planes[..., 0], np.where(ignored, np.uint8(0), np.uint8(255)), *photos

@@ -31,6 +31,7 @@ class Geometry:
         aspect: Largest change of the aspect ratio, as a factor either way.
         shift: Largest shift as a share of the window.
         portrait: Probability of a portrait crop for a tall person.
+        stretch: Probability that otherwise the whole photo is stretched to the output; if not, its aspect is true.
     """
 
     angle: float = 45.0
@@ -38,6 +39,7 @@ class Geometry:
     aspect: float = 1.3
     shift: float = 0.25
     portrait: float = 0.4
+    stretch: float = 0.5
 
     def __call__(
         self, image: Image, planes: Image, size: tuple[int, int], rng: np.random.Generator
@@ -59,7 +61,7 @@ class Geometry:
             image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
             planes = cv2.resize(planes, small, interpolation=cv2.INTER_AREA)
             cx, cy, ww, wh = cx * factors[0], cy * factors[1], ww * factors[0], wh * factors[1]
-        angle = np.deg2rad(rng.triangular(-self.angle, 0, self.angle)) if rng.random() < 0.5 else 0.0
+        angle = np.deg2rad(self.angle * rng.triangular(-1, 0, 1)) if rng.random() < 0.5 else 0.0
         flip = -1.0 if rng.random() < 0.5 else 1.0
         zoom = np.diag([flip * size[0] / ww, size[1] / wh])
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -86,9 +88,9 @@ class Geometry:
             zoom = rng.uniform(*self.scale)
             shift = rng.uniform(-self.shift, self.shift, 2) * (1 if rng.random() < 0.5 else 0)
             center = (width * (0.5 + shift[0]), height * (0.5 + shift[1]))
-            if rng.random() < 0.5:  # the whole photo stretched, as a plain resize does
+            if rng.random() < self.stretch:
                 ww, wh = width / zoom, height / zoom
-            else:  # the same area in its true aspect
+            else:  # a window of the same area
                 side = np.sqrt(width * height / (size[0] * size[1])) / zoom
                 ww, wh = size[0] * side, size[1] * side
         return center, (ww * np.sqrt(stretch), wh / np.sqrt(stretch))

@@ -28,8 +28,8 @@ class Bottleneck(nn.Layer):
         out_channels = channels * self.expansion
         self.conv1 = ConvBN(in_channels, channels, 1)
         self.conv2 = ConvBN(channels, channels, 3)
-        self.conv3 = ConvBN(channels, out_channels, 1, relu=False)
-        self.downsample = ConvBN(in_channels, out_channels, 1, relu=False)
+        self.conv3 = ConvBN(channels, out_channels, 1, activation=None)
+        self.downsample = ConvBN(in_channels, out_channels, 1, activation=None)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Maps [N, in, H, W] to [N, 4 * channels, H, W]."""
@@ -42,7 +42,7 @@ class BasicBlock(nn.Layer):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv1 = ConvBN(channels, channels, 3)
-        self.conv2 = ConvBN(channels, channels, 3, relu=False)
+        self.conv2 = ConvBN(channels, channels, 3, activation=None)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Keeps the shape [N, channels, H, W]."""
@@ -68,11 +68,11 @@ class Stage(nn.Layer):
 
     def _add_exchange(self, target: int, source: int, source_width: int, target_width: int) -> None:
         if source > target:  # from a lower resolution: project, then upsample
-            self.add_sublayer(f"layer_{target}_{source}", ConvBN(source_width, target_width, 1, relu=False))
+            self.add_sublayer(f"layer_{target}_{source}", ConvBN(source_width, target_width, 1, activation=None))
         for step in range(1, target - source + 1):  # from a higher one: a stride-2 convolution a level
             last = step == target - source
             out = target_width if last else source_width
-            layer = ConvBN(source_width, out, 3, stride=2, relu=not last)
+            layer = ConvBN(source_width, out, 3, stride=2, activation=None if last else F.relu)
             self.add_sublayer(f"layer_{target}_{source}_{step}", layer)
 
     def _exchange(self, x: paddle.Tensor, target: int, source: int, size: paddle.Tensor) -> paddle.Tensor:

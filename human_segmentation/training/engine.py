@@ -11,9 +11,7 @@ from paddle.optimizer import Optimizer
 
 from human_segmentation.inference.preprocess import Preprocess
 from human_segmentation.training.ema import WeightAverage
-from human_segmentation.training.losses import boundary_cross_entropy
-
-Batch = tuple[paddle.Tensor, paddle.Tensor, paddle.Tensor]
+from human_segmentation.training.objectives import Batch, Objective
 
 
 class NetworkEngine:
@@ -31,7 +29,8 @@ class NetworkEngine:
 
 def train_one_epoch(
     forward: Callable[[paddle.Tensor], paddle.Tensor],
-    batches: Iterable[Batch],
+    batches: Iterable[list[paddle.Tensor]],
+    objective: Objective,
     preprocess: Preprocess,
     optimizer: Optimizer,
     average: WeightAverage,
@@ -39,8 +38,10 @@ def train_one_epoch(
     """Trains on every batch once.
 
     Args:
-        forward: The network in training mode: float32 [N, 3, H, W] to logits.
-        batches: Photos uint8 [N, H, W, 3], alphas uint8 [N, H, W], where they count uint8 [N, H, W].
+        forward: The network in training mode.
+        batches: Alphas uint8 [N, H, W], where they count uint8 [N, H, W], photos uint8 [N, H, W, 3] and, where the
+            objective asks for them, plain photos uint8 [N, H, W, 3].
+        objective: The loss.
         preprocess: Normalises the photos.
         optimizer: Its learning-rate scheduler moves on every step.
         average: Follows the weights.
@@ -52,9 +53,10 @@ def train_one_epoch(
         FloatingPointError: The loss is not a number.
     """
     losses: list[float] = []
-    for images, alphas, valid in batches:
-        logits = forward(paddle.to_tensor(preprocess.normalize(images.numpy())))
-        loss = boundary_cross_entropy(logits, alphas.astype("float32") / 255, valid.astype("float32") / 255)
+    for alphas, valid, *photos in batches:
+        images, plain = (*(paddle.to_tensor(preprocess.normalize(x.numpy())) for x in photos), None)[:2]
+        batch = Batch(images, plain, alphas.astype("float32") / 255, valid.astype("float32") / 255)
+        loss = objective(forward, batch)
         losses.append(float(loss))
         if not np.isfinite(losses[-1]):
             raise FloatingPointError(f"the loss is {losses[-1]} at step {len(losses)} of the epoch")

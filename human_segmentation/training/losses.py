@@ -21,8 +21,62 @@ def boundary_cross_entropy(
     """
     # softmax over two classes is the logistic function of their difference
     loss = F.binary_cross_entropy_with_logits(logits[:, 1] - logits[:, 0], alpha, reduction="none")
-    target = alpha.unsqueeze(1)
-    highest = F.max_pool2d(target, width, stride=1, padding=width // 2)
-    lowest = 1 - F.max_pool2d(1 - target, width, stride=1, padding=width // 2)
-    weight = valid * (1 + boundary_weight * (highest - lowest).squeeze(1))
+    return _weighted_mean(loss, valid * (1 + boundary_weight * contour(alpha, width)))
+
+
+def contour(alpha: paddle.Tensor, width: int) -> paddle.Tensor:
+    """The outline of the person.
+
+    Args:
+        alpha: float32 [N, H, W] in [0, 1].
+        width: Side of the window in which the alpha must change, odd; a hard edge gives a line of `width` - 1 pixels.
+
+    Returns:
+        float32 [N, H, W], the largest difference of two alphas in the window.
+    """
+    x = alpha.unsqueeze(1)
+    highest = F.max_pool2d(x, width, stride=1, padding=width // 2)
+    lowest = 1 - F.max_pool2d(1 - x, width, stride=1, padding=width // 2)
+    return (highest - lowest).squeeze(1)
+
+
+def focal_loss(logits: paddle.Tensor, target: paddle.Tensor, valid: paddle.Tensor, gamma: float = 2.0) -> paddle.Tensor:
+    """Cross-entropy in which pixels that are right already count little.
+
+    Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017.
+
+    Args:
+        logits: float32 [N, 2, H, W].
+        target: float32 [N, H, W] of 0 and 1.
+        valid: float32 [N, H, W], 1 where the target counts.
+        gamma: How little they count.
+
+    Returns:
+        float32 scalar, the mean over valid pixels.
+    """
+    difference = logits[:, 1] - logits[:, 0]
+    loss = F.binary_cross_entropy_with_logits(difference, target, reduction="none")
+    return _weighted_mean((1 - paddle.exp(-loss)) ** gamma * loss, valid)
+
+
+def consistency_loss(student: paddle.Tensor, teacher: paddle.Tensor, temperature: float = 1.0) -> paddle.Tensor:
+    """KL divergence of softened scores, which pulls one output to another.
+
+    PortraitNet's consistency constraint, after Hinton et al., "Distilling the Knowledge in a Neural Network", 2015.
+
+    Args:
+        student: float32 [N, C, H, W], logits that are pulled.
+        teacher: float32 [N, C, H, W], logits that they are pulled to; no gradient flows into them.
+        temperature: What logits are divided by.
+
+    Returns:
+        float32 scalar, the mean over pixels, times the temperature squared so that gradients keep their size.
+    """
+    log_student = F.log_softmax(student / temperature, axis=1)
+    log_teacher = F.log_softmax(teacher.detach() / temperature, axis=1)
+    divergence = (paddle.exp(log_teacher) * (log_teacher - log_student)).sum(axis=1)
+    return divergence.mean() * temperature**2
+
+
+def _weighted_mean(loss: paddle.Tensor, weight: paddle.Tensor) -> paddle.Tensor:
     return (loss * weight).sum() / weight.sum().clip(min=1.0)

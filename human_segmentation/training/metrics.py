@@ -8,7 +8,9 @@ BOUNDARY_SHARE = 0.02
 
 
 class SegmentationMetrics:
-    """Pooled mIoU, accuracy, foreground IoU averaged per photo and Boundary IoU averaged per photo.
+    """Pooled mIoU, accuracy, kappa and F1, as PaddleX printed them, and two metrics averaged per photo.
+
+    These are the person's IoU, which PortraitNet's paper calls mean IoU, and Boundary IoU.
 
     Boundary IoU: Cheng et al., "Boundary IoU: Improving Object-Centric Image Segmentation Evaluation", CVPR 2021, with
     a band of 2 % of the diagonal.
@@ -44,16 +46,27 @@ class SegmentationMetrics:
         if not self.foreground:
             raise ValueError("no photo was added")
         hits = np.diag(self.confusion)
-        union = self.confusion.sum(0) + self.confusion.sum(1) - hits
-        iou = np.where(union > 0, hits / np.maximum(union, 1), 1.0)
+        true, found = self.confusion.sum(1), self.confusion.sum(0)
+        iou, f1 = _ratio(hits, true + found - hits), _ratio(2 * hits, true + found)
+        total = self.confusion.sum()
+        accuracy = hits.sum() / total
+        chance = float((true / total * (found / total)).sum())
         return {
             "miou": float(iou.mean()),
             "background_iou": float(iou[0]),
             "person_iou": float(iou[1]),
-            "accuracy": float(hits.sum() / self.confusion.sum()),
+            "accuracy": float(accuracy),
+            "kappa": float((accuracy - chance) / (1 - chance)) if chance < 1 else 1.0,
+            "background_f1": float(f1[0]),
+            "person_f1": float(f1[1]),
             "foreground_iou_per_photo": float(np.mean(self.foreground)),
             "boundary_iou": float(np.mean(self.boundary)),
         }
+
+
+def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Part of whole; 1 where there is nothing to find and nothing was found."""
+    return np.where(whole > 0, part / np.maximum(whole, 1), 1.0)
 
 
 def _iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:

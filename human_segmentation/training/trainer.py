@@ -4,32 +4,39 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import paddle
+from paddle import nn
 from paddle.io import BatchSampler, DataLoader
 from tqdm import tqdm
 
 from human_segmentation.datasets.dataset import TrainingSet
 from human_segmentation.datasets.list_file import Sample
-from human_segmentation.errors import DataError, HumanSegError
+from human_segmentation.errors import DataError, HumanSegError, ModelError
 from human_segmentation.inference.model_config import TRAINED, ModelConfig
 from human_segmentation.inference.predictor import Predictor
 from human_segmentation.inference.preprocess import Preprocess
+from human_segmentation.models.portraitnet import PortraitNet
 from human_segmentation.models.weights import load_params, read_params
 from human_segmentation.models.zoo import MODELS
+from human_segmentation.training.backbone import load_mobilenetv2
 from human_segmentation.training.checkpoint import PARAMS_FILE, load_checkpoint, save_checkpoint, save_model
 from human_segmentation.training.ema import WeightAverage
 from human_segmentation.training.engine import NetworkEngine, train_one_epoch
 from human_segmentation.training.evaluation import evaluate
+from human_segmentation.training.objectives import Objective
+from human_segmentation.training.recipes import RECIPES
 
 WARMUP_SHARE = 0.03
 WEIGHT_DECAY = 0.01
 EMA_DECAY = 0.998
 WORKERS = 1
+CALIBRATION_PHOTOS = 32
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What a run is asked to do; the names are those of the command's flags."""
+    """What a run is asked to do, by the names of the command's flags; without an objective, the recipe's is taken."""
 
     model_type: str
     save_dir: Path
@@ -40,6 +47,7 @@ class TrainOptions:
     batch_size: int = 8
     learning_rate: float = 0.001
     save_interval_epochs: int = 1
+    objective: Objective | None = None
 
 
 def train(options: TrainOptions, training_set: TrainingSet, val_samples: list[Sample]) -> dict[str, float]:
@@ -59,12 +67,18 @@ def train(options: TrainOptions, training_set: TrainingSet, val_samples: list[Sa
             f"the training list has {len(training_set)} photos and a batch {options.batch_size}; "
             "give more photos or a smaller --batch_size"
         )
+    # The optimiser's state goes by names, which would otherwise count on from whatever was built before.
+    with paddle.utils.unique_name.guard():
+        return _train(options, training_set, val_samples)
+
+
+def _train(options: TrainOptions, training_set: TrainingSet, val_samples: list[Sample]) -> dict[str, float]:
     paddle.seed(training_set.seed)
+    recipe = RECIPES[options.model_type]
+    preprocess = recipe.preprocess.resized(*training_set.size)
     network = MODELS[options.model_type](options.num_classes)
     if options.pretrain_weights is not None:
-        path = options.pretrain_weights
-        path = path / PARAMS_FILE if path.is_dir() else path
-        load_params(network, read_params(path), path)
+        _start_from(options.pretrain_weights, network, preprocess, training_set)
     forward = paddle.jit.to_static(
         network, input_spec=[paddle.static.InputSpec([None, 3, None, None], "float32")], full_graph=True
     )
@@ -80,7 +94,6 @@ def train(options: TrainOptions, training_set: TrainingSet, val_samples: list[Sa
         weight_decay=WEIGHT_DECAY,
         apply_decay_param_fun=lambda name: name in decayed,
     )
-    preprocess = Preprocess(width=training_set.size[0], height=training_set.size[1])
     averaged = MODELS[options.model_type](options.num_classes)
     predictor = Predictor(NetworkEngine(averaged), preprocess)
     first, best = 0, {"miou": -1.0}
@@ -96,7 +109,7 @@ def train(options: TrainOptions, training_set: TrainingSet, val_samples: list[Sa
         network.train()
         bar = tqdm(loader, desc=f"epoch {epoch + 1}/{options.num_epochs}", disable=None)
         try:
-            loss = train_one_epoch(forward, bar, preprocess, optimizer, average)
+            loss = train_one_epoch(forward, bar, options.objective or recipe.objective, preprocess, optimizer, average)
         except FloatingPointError as error:
             raise HumanSegError(f"epoch {epoch + 1}: {error}; lower --learning_rate and resume") from error
         speed = len(sampler) * options.batch_size / (time.perf_counter() - start)
@@ -114,3 +127,17 @@ def train(options: TrainOptions, training_set: TrainingSet, val_samples: list[Sa
             best = metrics
             save_model(options.save_dir / "best_model", average.state_dict(), config)
     return best
+
+
+def _start_from(path: Path, network: nn.Layer, preprocess: Preprocess, training_set: TrainingSet) -> None:
+    """Loads a trained model, or ImageNet weights (an npz file) into PortraitNet's encoder."""
+    if path.suffix == ".npz":
+        if not isinstance(network, PortraitNet):
+            raise ModelError(
+                f"{path}: these are weights of MobileNetV2, which only PortraitNet has; give a trained model"
+            )
+        photos = np.stack([training_set[i][2] for i in range(min(CALIBRATION_PHOTOS, len(training_set)))])
+        load_mobilenetv2(network.encoder, path, preprocess, paddle.to_tensor(preprocess.normalize(photos)))
+        return
+    path = path / PARAMS_FILE if path.is_dir() else path
+    load_params(network, read_params(path), path)

@@ -1,0 +1,49 @@
+"""Time of one prediction on every installed engine, one thread, in one run.
+
+    python benchmarks/engine_speed.py [MODEL_DIR ...]
+
+A prediction is everything from a 640x360 frame to its score: resize, normalise, network.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import human_segmentation as hs
+from human_segmentation.inference.engines import ENGINES
+from human_segmentation.inference.predictor import default_model_dir
+
+ROUNDS = 12
+PREDICTIONS = 10
+
+
+def main() -> None:
+    """Prints milliseconds and their ratio to OpenVINO's."""
+    photo = cv2.imread(str(Path(__file__).resolve().parents[1] / "data" / "human_image.jpg"))
+    frame = cv2.resize(photo, (640, 640))[140:500]
+    for folder in [Path(arg) for arg in sys.argv[1:]] or [default_model_dir()]:
+        models = {}
+        for name in ENGINES:
+            try:
+                models[name] = hs.load_model(folder, engine=name, threads=1)
+                models[name].score(models[name].preprocess.resize(frame))
+            except hs.HumanSegError as error:
+                print(f"{name}: {error}")
+        times: dict[str, list[float]] = {name: [] for name in models}
+        for _ in range(ROUNDS):  # in turns, so that a busy moment of the machine touches all of them
+            for name, model in models.items():
+                start = time.perf_counter()
+                for _ in range(PREDICTIONS):
+                    model.score(model.preprocess.resize(frame))
+                times[name].append((time.perf_counter() - start) / PREDICTIONS * 1000)
+        best = {name: float(np.median(values)) for name, values in times.items()}
+        print(f"{folder}\n{'engine':12} {'ms':>7} {'ratio':>6}")
+        for name, value in best.items():
+            print(f"{name:12} {value:7.2f} {value / next(iter(best.values())):6.2f}")
+
+
+if __name__ == "__main__":
+    main()

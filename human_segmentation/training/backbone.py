@@ -1,0 +1,73 @@
+"""ImageNet weights for PortraitNet's encoder."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from human_segmentation.errors import ModelError
+from human_segmentation.inference.preprocess import Preprocess
+from human_segmentation.models.layers import ConvBN
+from human_segmentation.models.mobilenetv2 import MobileNetV2
+
+
+@paddle.no_grad()
+def load_mobilenetv2(encoder: MobileNetV2, path: Path, preprocess: Preprocess, images: paddle.Tensor) -> None:
+    """Starts an encoder from MobileNetV2 weights whose batch normalisation is folded into the convolutions.
+
+    The normalisation is unfolded with real photos: each layer's running statistics become those of its own output, and
+    its scale and shift undo them again. In training and evaluation mode alike, the network then starts from the
+    function that the weights were trained for.
+
+    Args:
+        encoder: The encoder, of width 1.
+        path: An npz file with `NN.weight` and `NN.bias` in graph order, for RGB input (x - 127.5) / 127.5.
+        preprocess: How the network's own input is made; the first weights are converted to it.
+        images: float32 [N, 3, H, W], photos so preprocessed.
+
+    Raises:
+        ModelError: The file is missing or does not fit.
+    """
+    layers = [layer for layer in encoder.sublayers() if isinstance(layer, ConvBN)]
+    try:
+        with np.load(path) as file:
+            weights = [file[f"{i:02d}.weight"].astype(np.float32) for i in range(len(layers))]
+            biases = [file[f"{i:02d}.bias"].astype(np.float32) for i in range(len(layers))]
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{path}: these are no MobileNetV2 weights ({error}); give the npz file") from error
+    weights[0], biases[0] = _converted(weights[0], biases[0], preprocess)
+    hooks = []
+    for index, (layer, weight, bias) in enumerate(zip(layers, weights, biases, strict=True)):
+        if weight.shape != tuple(layer.conv.weight.shape):
+            raise ModelError(f"{path}: layer {index} has the shape {weight.shape}, not {layer.conv.weight.shape}")
+        layer.conv.weight.set_value(weight)
+        hooks.append(layer.conv.register_forward_post_hook(_unfolding(layer.bn, paddle.to_tensor(bias))))
+    encoder.eval()
+    encoder(images)
+    encoder.train()
+    for hook in hooks:
+        hook.remove()
+
+
+def _converted(weight: np.ndarray, bias: np.ndarray, preprocess: Preprocess) -> tuple[np.ndarray, np.ndarray]:
+    """First weights for the network's own input, in place of RGB (x - 127.5) / 127.5."""
+    if preprocess.color == "BGR":
+        weight = weight[:, ::-1]
+    pixels = 255.0 * np.array(preprocess.std)  # of one unit of the network's input
+    zero = 255.0 * np.array(preprocess.mean)  # the pixel value that is 0 there
+    shift = ((zero - 127.5) / 127.5).reshape(1, 3, 1, 1)
+    scale = (pixels / 127.5).reshape(1, 3, 1, 1)
+    return (weight * scale).astype(np.float32), (bias + (weight * shift).sum((1, 2, 3))).astype(np.float32)
+
+
+def _unfolding(bn: nn.BatchNorm2D, bias: paddle.Tensor) -> Callable[..., None]:
+    def unfold(_layer: nn.Layer, _inputs: object, output: paddle.Tensor) -> None:
+        mean, variance = output.mean([0, 2, 3]), output.var([0, 2, 3], unbiased=False)
+        bn._mean.set_value(mean)
+        bn._variance.set_value(variance)
+        bn.weight.set_value(paddle.sqrt(variance + bn._epsilon))
+        bn.bias.set_value(bias + mean)
+
+    return unfold

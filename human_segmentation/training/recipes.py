@@ -1,0 +1,31 @@
+"""How each network is trained when nothing else is said."""
+
+from dataclasses import dataclass
+
+from human_segmentation.inference.preprocess import Preprocess
+from human_segmentation.training.objectives import MaskObjective, Objective, PortraitNetObjective
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Defaults of one network.
+
+    Attributes:
+        preprocess: Its input.
+        objective: Its loss.
+    """
+
+    preprocess: Preprocess
+    objective: Objective
+
+
+# PortraitNet subtracts a mean in pixel values and multiplies by 0.017.
+_PORTRAITNET_INPUT = Preprocess(
+    224, 224, mean=(103.94 / 255, 116.78 / 255, 123.68 / 255), std=(1 / (0.017 * 255),) * 3, padding=128
+)
+
+RECIPES = {
+    "HumanSegMobile": Recipe(Preprocess(192, 192), MaskObjective()),
+    "HumanSegServer": Recipe(Preprocess(512, 512), MaskObjective()),
+    "PortraitNet": Recipe(_PORTRAITNET_INPUT, PortraitNetObjective()),
+}

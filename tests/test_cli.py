@@ -1,0 +1,277 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import av
+import cv2
+import numpy as np
+import pytest
+from conftest import ROOT
+
+PHOTO = "data/human_image.jpg"
+BACKGROUND = "data/background.jpg"
+CLIP = "data/video_test.mp4"
+
+
+def command(script, *args, **options):
+    return subprocess.run(
+        [sys.executable, script, *map(str, args)], cwd=ROOT, capture_output=True, text=True, timeout=120, **options
+    )
+
+
+def started(script, *args, **options):
+    return subprocess.Popen([sys.executable, script, *map(str, args)], cwd=ROOT, text=True, **options)
+
+
+def succeed(script, *args):
+    result = command(script, *args)
+    assert result.returncode == 0, result.stderr
+    assert "Traceback" not in result.stderr
+    return result
+
+
+def fail(script, *args, **options):
+    result = command(script, *args, **options)
+    assert result.returncode == 2, result.stderr
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+def decoded(path):
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
+
+
+@pytest.fixture(scope="module")
+def black(tmp_path_factory):
+    path = tmp_path_factory.mktemp("pictures") / "black.png"
+    cv2.imwrite(str(path), np.zeros((64, 64, 3), np.uint8))
+    return path
+
+
+def test_photo_as_the_tutorial_says(tmp_path):
+    folder = "pretrain_weights/humanseg_mobile_inference"
+    succeed(
+        "bg_replace.py", "--model_dir", folder, "--image_path", PHOTO, "--background_image_path", BACKGROUND,
+        "--save_dir", tmp_path, "--image_shape", 192, 192,
+    )  # fmt: skip
+    assert [path.name for path in tmp_path.iterdir()] == ["human_image.jpg"]
+    result = cv2.imread(str(tmp_path / "human_image.jpg")).astype(int)
+    photo = cv2.imread(str(ROOT / PHOTO)).astype(int)
+    scene = cv2.resize(cv2.imread(str(ROOT / BACKGROUND)), (910, 512), interpolation=cv2.INTER_AREA)[:, 199:711]
+    assert result.shape == photo.shape
+    assert np.abs(result[60:140, 200:260] - photo[60:140, 200:260]).mean() < 3  # her face
+    assert np.abs(result[:40, 400:] - scene[:40, 400:]).mean() < 3  # where the shuttle was
+
+
+def test_the_old_background_does_not_shine_through(tmp_path, black):
+    """Around the dark hair the wall was light; on black, no light rim may remain."""
+    output = tmp_path / "out.png"
+    succeed("bg_replace.py", "--image_path", PHOTO, "--background_image_path", black, "--output", output)
+    result = cv2.imread(str(output), cv2.IMREAD_GRAYSCALE)
+    wall = cv2.imread(str(ROOT / PHOTO), cv2.IMREAD_GRAYSCALE)[5:20, 100:400].mean()
+    above_the_hair = result[8:16, 200:270]
+    assert wall > 170
+    assert above_the_hair.mean() < 0.35 * wall
+
+
+def test_video_with_its_sound(tmp_path):
+    succeed("bg_replace.py", "--video_path", CLIP, "--background_color", "#00b140", "--save_dir", tmp_path)
+    frames = decoded(tmp_path / "video_test.mp4")
+    assert len(frames) == 100
+    corner = np.mean([frame[:40, :40].mean((0, 1)) for frame in frames], 0)
+    assert np.abs(corner - (0x40, 0xB1, 0)).max() < 6
+    with av.open(str(tmp_path / "video_test.mp4")) as output, av.open(str(ROOT / CLIP)) as source:
+        assert abs(output.duration - source.duration) <= av.time_base / 25
+        sound = [[bytes(p) for p in c.demux(audio=0) if p.size] for c in (output, source)]
+    assert sound[0] == sound[1]
+
+
+def test_video_infer_puts_the_person_on_white(tmp_path):
+    succeed("video_infer.py", "--video_path", CLIP, "--save_dir", tmp_path, "--no_temporal")
+    frames = decoded(tmp_path / "result.mp4")
+    assert len(frames) == 100
+    assert np.mean([frame[:40, :40] for frame in frames]) > 250
+    assert np.mean(frames[50][200:300, 250:350]) < 200
+
+
+def test_background_video_goes_on_for_as_long_as_the_input(tmp_path):
+    short = tmp_path / "short.mp4"
+    with av.open(str(short), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for value in (40, 200):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), value, np.uint8), format="bgr24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    succeed("bg_replace.py", "--video_path", CLIP, "--background_video_path", short, "--save_dir", tmp_path / "out")
+    frames = decoded(tmp_path / "out" / "video_test.mp4")
+    corners = [frame[:32, :32].mean() for frame in frames]
+    assert len(corners) == 100
+    assert corners == pytest.approx([40, 200] * 50, abs=8)
+
+
+def test_blur_keeps_the_room_recognisable(tmp_path):
+    output = tmp_path / "out.png"
+    succeed("bg_replace.py", "--image_path", PHOTO, "--background_blur", 21, "--output", output)
+    photo, result = cv2.imread(str(ROOT / PHOTO)), cv2.imread(str(output))
+    flag = (slice(0, 100), slice(0, 60))
+    assert np.abs(photo[flag].mean((0, 1)) - result[flag].mean((0, 1))).max() < 10
+    assert cv2.Laplacian(result[flag], cv2.CV_32F).std() < 0.3 * cv2.Laplacian(photo[flag], cv2.CV_32F).std()
+
+
+def test_console_command_has_the_same_commands(tmp_path):
+    code = "import sys; from human_segmentation.cli import main; sys.exit(main())"
+    output = tmp_path / "out.png"
+    arguments = ["replace", "--image_path", PHOTO, "--background_color", "00b140", "--output", str(output)]
+    subprocess.run([sys.executable, "-c", code, *arguments], cwd=ROOT, check=True)
+    expected = tmp_path / "script.png"
+    succeed("bg_replace.py", *arguments[1:-1], expected)
+    assert output.read_bytes() == expected.read_bytes()
+    listing = subprocess.run(
+        [sys.executable, "-c", code, "--help"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert "replace" in listing.stdout
+    assert "train" in listing.stdout
+
+
+BLUE = ("--background_color", "#0000ff")
+MODEL = "pretrain_weights/humanseg_mobile_inference"
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--image_path", PHOTO], "--background_image_path"),
+        (["--image_path", "nowhere.jpg", *BLUE], "nowhere.jpg"),
+        (["--image_path", "README.md", *BLUE], "README.md"),
+        (["--image_path", "data", *BLUE], "data"),
+        (["--image_path", PHOTO, "--background_image_path", "README.md"], "README.md"),
+        (["--image_path", PHOTO, "--background_color", "green"], "#rrggbb"),
+        (["--image_path", PHOTO, "--background_blur", 0], "--background_blur"),
+        (["--image_path", PHOTO, "--threads", 0, *BLUE], "--threads"),
+        (["--image_path", PHOTO, "--image_shape", 0, 192, *BLUE], "--image_shape"),
+        (["--image_path", PHOTO, "--model_dir", "nowhere", *BLUE], "--model_dir"),
+        (["--image_path", PHOTO, "--model_dir", "data", *BLUE], "model.yml"),
+        (["--image_path", PHOTO, "--model_dir", "pretrain_weights/humanseg_mobile_params", *BLUE], "export.py"),
+        (["--video_path", "nowhere.mp4", *BLUE], "nowhere.mp4"),
+        (["--video_path", PHOTO, "--background_video_path", "README.md"], "README.md"),
+        (["--video_path", "README.md", *BLUE], "README.md"),
+        (["--camera", 99, *BLUE], "camera 99"),
+    ],
+)
+def test_bad_input(tmp_path, args, words):
+    message = fail("bg_replace.py", *args, "--save_dir", tmp_path / "out")
+    assert words in message
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["human_image.jpg", "video_test.mp4"])
+def test_folder_that_cannot_be_written(tmp_path, name):
+    (tmp_path / "file").write_text("in the way")
+    flag = "--image_path" if name.endswith("jpg") else "--video_path"
+    message = fail("bg_replace.py", flag, f"data/{name}", *BLUE, "--save_dir", tmp_path / "file" / "out")
+    assert "cannot be written" in message
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("name", ["human_image.jpg", "video_test.mp4"])
+def test_the_input_is_never_overwritten(tmp_path, name):
+    shutil.copy(ROOT / "data" / name, tmp_path)
+    before = (tmp_path / name).read_bytes()
+    flag = "--image_path" if name.endswith("jpg") else "--video_path"
+    assert "overwrite" in fail("bg_replace.py", flag, tmp_path / name, *BLUE, "--save_dir", tmp_path)
+    assert (tmp_path / name).read_bytes() == before
+
+
+def test_truncated_video_leaves_nothing(tmp_path):
+    data = (ROOT / CLIP).read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(data[: len(data) // 2])
+    message = fail("bg_replace.py", "--video_path", tmp_path / "cut.mp4", *BLUE, "--save_dir", tmp_path / "out")
+    assert "cut.mp4" in message
+    assert not list((tmp_path / "out").glob("*")) and not list((tmp_path / "out").glob(".*"))
+
+
+def test_no_display_for_a_window():
+    environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
+    assert "no display" in fail("bg_replace.py", "--camera", CLIP, *BLUE, env=environment)
+
+
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory):
+    """The sample clip 40 times over, with its sound."""
+    path = tmp_path_factory.mktemp("long") / "long.mp4"
+    with av.open(str(path), "w") as container:
+        targets = {}
+        offset = 0.0
+        for _ in range(40):
+            with av.open(str(ROOT / CLIP)) as source:
+                for packet in source.demux():
+                    if packet.dts is None:
+                        continue
+                    kind = packet.stream.type
+                    if kind not in targets:
+                        targets[kind] = container.add_stream_from_template(packet.stream)
+                        if len(targets) < 2:
+                            other = source.streams.audio[0] if kind == "video" else source.streams.video[0]
+                            targets[other.type] = container.add_stream_from_template(other)
+                    shift = round(offset / packet.time_base)
+                    packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+                    packet.stream = targets[kind]
+                    container.mux(packet)
+            offset += 4.04
+    return path
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_video_is_playable(tmp_path, long_clip, number):
+    arguments = ["--video_path", long_clip, *BLUE, "--output", tmp_path / "o.mp4"]
+    partial = tmp_path / ".o.partial.mp4"
+    with started("bg_replace.py", *arguments, stdout=subprocess.PIPE) as process:
+        while not partial.exists() or partial.stat().st_size < 50_000:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    frames = decoded(tmp_path / "o.mp4")
+    assert f"stopped after {len(frames)} frames" in output
+    assert 10 < len(frames) < 4000
+    with av.open(str(tmp_path / "o.mp4")) as container:
+        sound = sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
+    assert sound == pytest.approx(len(frames) / 25, abs=0.15)
+    assert [path.name for path in tmp_path.iterdir()] == ["o.mp4"]
+
+
+def test_killed_video_leaves_no_result(tmp_path, long_clip):
+    with started("bg_replace.py", "--video_path", long_clip, *BLUE, "--output", tmp_path / "o.mp4") as process:
+        while not (tmp_path / ".o.partial.mp4").exists():
+            time.sleep(0.02)
+        time.sleep(0.3)
+        process.kill()
+    assert not (tmp_path / "o.mp4").exists()
+
+
+@pytest.mark.skipif(not (shutil.which("Xvfb") and shutil.which("xdotool")), reason="needs Xvfb and xdotool")
+def test_camera_window_ends_with_q(tmp_path, long_clip):
+    screen = ["Xvfb", "-displayfd", "1", "-screen", "0", "800x600x24"]
+    with subprocess.Popen(screen, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        try:
+            environment = {**os.environ, "DISPLAY": f":{server.stdout.readline().strip()}"}  # written when it is ready
+            arguments = ["bg_replace.py", "--camera", long_clip, *BLUE, "--output", tmp_path / "o.mp4"]
+            with started(*arguments, env=environment, stderr=subprocess.PIPE) as process:
+                search = ["xdotool", "search", "--sync", "--onlyvisible", "--name", "HumanSegmentation"]
+                found = subprocess.run(search, env=environment, capture_output=True, text=True, timeout=60, check=True)
+                time.sleep(2)
+                press = ["xdotool", "windowfocus", found.stdout.split()[-1], "key", "q"]
+                subprocess.run(press, env=environment, check=True)
+                _, errors = process.communicate(timeout=30)
+                assert process.returncode == 0, errors
+        finally:
+            server.terminate()
+    assert 5 < len(decoded(tmp_path / "o.mp4")) < 4000

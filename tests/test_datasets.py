@@ -1,0 +1,154 @@
+import cv2
+import numpy as np
+import pytest
+
+from human_segmentation.datasets.dataset import TrainingSet, WeightedSamples, read_sample
+from human_segmentation.datasets.list_file import Sample, read_list
+from human_segmentation.datasets.transforms import BackgroundSwap, Geometry, Texture
+from human_segmentation.errors import DataError
+
+
+def write(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), image)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("a", "my photo 1", "c"):
+        write(tmp_path / f"{name}.png", np.full((6, 8, 3), 90, np.uint8))
+        write(tmp_path / "labels" / f"{name} mask.png", np.full((6, 8), 255, np.uint8))
+    return tmp_path
+
+
+def test_list_with_spaces_windows_ends_and_photos_without_people(folder):
+    path = folder / "list.txt"
+    path.write_bytes(
+        b"\xef\xbb\xbfa.png labels/a mask.png\r\nmy photo 1.png labels/my photo 1 mask.png\r\n\r\n"
+        b"c.png\tlabels/c mask.png\r\nmy photo 1.png\r\n"
+    )
+    labels = folder / "labels"
+    assert read_list(path, folder) == [
+        Sample(folder / "a.png", labels / "a mask.png"),
+        Sample(folder / "my photo 1.png", labels / "my photo 1 mask.png"),
+        Sample(folder / "c.png", labels / "c mask.png"),
+        Sample(folder / "my photo 1.png", None),
+    ]
+
+
+def test_all_missing_files_are_counted(folder):
+    path = folder / "list.txt"
+    path.write_text(
+        "a.png labels/a mask.png\n" + "".join(f"gone{i}.png x.png\n" for i in range(12)) + "a.png gone.png\n"
+    )
+    with pytest.raises(DataError, match=r"list\.txt: 13 rows .*gone0\.png x\.png.*\.\.\."):
+        read_list(path, folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"", "no rows"), (b"\n \n", "no rows"), (b"\xff\xfe\x00", "cannot be read")]
+)
+def test_useless_lists(folder, content, reason):
+    (folder / "list.txt").write_bytes(content)
+    with pytest.raises(DataError, match=rf"list\.txt: .*{reason}"):
+        read_list(folder / "list.txt", folder)
+    with pytest.raises(DataError, match=r"nowhere\.txt"):
+        read_list(folder / "nowhere.txt", folder)
+
+
+@pytest.mark.parametrize(
+    ("values", "alpha", "valid"),
+    [
+        ([0, 1, 255, 1], [0, 255, 0, 255], [255, 255, 0, 255]),  # classes, 255 ignored
+        ([0, 255, 255, 0], [0, 255, 255, 0], [255] * 4),
+        ([0, 128, 255, 3], [0, 128, 255, 3], [255] * 4),
+        ([0, 0, 0, 0], [0, 0, 0, 0], [255] * 4),
+    ],
+)
+def test_kinds_of_labels(tmp_path, values, alpha, valid):
+    image = write(tmp_path / "i.png", np.zeros((1, 4, 3), np.uint8))
+    label = write(tmp_path / "l.png", np.array([values], np.uint8))
+    _, read_alpha, read_valid = read_sample(Sample(image, label))
+    assert read_alpha.tolist() == [alpha]
+    assert read_valid.tolist() == [valid]
+
+
+def test_label_of_another_size(tmp_path):
+    image = write(tmp_path / "i.png", np.zeros((4, 4, 3), np.uint8))
+    label = write(tmp_path / "l.png", np.zeros((4, 5), np.uint8))
+    with pytest.raises(DataError, match=r"l\.png: the label has 5x4 pixels and its photo 4x4"):
+        read_sample(Sample(image, label))
+
+
+def test_geometry_moves_photo_and_alpha_together():
+    """A photo that shows its own alpha still does so after every warp."""
+    alpha = np.zeros((120, 80), np.uint8)
+    cv2.ellipse(alpha, (40, 70), (20, 45), 0, 0, 360, 255, -1)
+    image = cv2.merge([alpha] * 3)
+    rng = np.random.default_rng(1)
+    for _ in range(30):
+        warped, planes = Geometry()(image, np.dstack([alpha, np.full_like(alpha, 255)]), (48, 32), rng)
+        assert warped.shape == (32, 48, 3)
+        inside = planes[..., 1] == 255  # the rest lies outside the photo, where it is grey and nobody is
+        difference = np.abs(warped[..., 0].astype(int) - planes[..., 0])[inside]
+        assert difference.size
+        assert difference.max() <= 8  # the two are interpolated in other fixed-point steps
+        assert (np.abs(warped[planes[..., 1] == 0].astype(int) - 128) <= 2).all()
+        assert not planes[planes[..., 1] == 0].any()
+
+
+def test_portrait_crop_shows_a_standing_person_without_the_feet():
+    alpha = np.zeros((400, 200), np.uint8)
+    alpha[20:390, 80:120] = 255
+    image = np.zeros((400, 200, 3), np.uint8)
+    rng = np.random.default_rng(0)
+    geometry = Geometry(angle=0, aspect=1.0, portrait=1.0)
+    for _ in range(20):
+        _, planes = geometry(image, np.dstack([alpha, alpha]), (64, 64), rng)
+        person = planes[..., 0] > 128
+        assert person[-1].any()
+        width, height = person.any(0).sum(), person.any(1).sum()
+        assert width / height > 1.4 * 40 / 370  # the whole person is slimmer than that
+
+
+def test_texture_keeps_what_it_is_not_asked_to_change():
+    image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    assert np.array_equal(Texture(probability=0)(image, np.random.default_rng(0)), image)
+    changed = Texture(probability=1)(image, np.random.default_rng(0))
+    assert changed.dtype == np.uint8
+    assert not np.array_equal(changed, image)
+
+
+def test_swap_replaces_the_background_alone(tmp_path):
+    background = write(tmp_path / "b.png", np.full((50, 30, 3), (0, 0, 255), np.uint8))
+    image = np.full((40, 40, 3), (255, 0, 0), np.uint8)
+    alpha = np.zeros((40, 40), np.uint8)
+    alpha[10:30, 10:30] = 255
+    result = BackgroundSwap([background], 1.0)(image, alpha, np.random.default_rng(0))
+    assert (result[14:26, 14:26] == (255, 0, 0)).all()
+    assert (result[:8] == (0, 0, 255)).all()
+    assert np.array_equal(BackgroundSwap([background], 1.0)(image, alpha * 0, np.random.default_rng(0)), image)
+
+
+def test_weights_say_how_often_a_photo_is_shown(folder):
+    many = [Sample(folder / f"{i}.png", None) for i in range(10)]
+    few = [Sample(folder / "few.png", None)]
+    data = TrainingSet([WeightedSamples(many, 0.5), WeightedSamples(few, 3)], (8, 8))
+    assert len(data) == 8
+    assert data.order.count(few[0]) == 3
+    assert len(set(data.order) - set(few)) == 5
+    first = data.order
+    data.set_epoch(1)
+    assert data.order != first
+    data.set_epoch(0)
+    assert data.order == first
+
+
+def test_a_sample_depends_on_seed_epoch_and_position_alone(folder):
+    samples = [WeightedSamples([Sample(folder / "a.png", folder / "labels" / "a mask.png")], 4)]
+    one, two = TrainingSet(samples, (16, 16), seed=5), TrainingSet(samples, (16, 16), seed=5)
+    _ = one[0], one[1]
+    assert all(np.array_equal(x, y) for x, y in zip(one[3], two[3], strict=True))
+    other = TrainingSet(samples, (16, 16), seed=6)
+    assert not all(np.array_equal(x, y) for x, y in zip(one[3], other[3], strict=True))

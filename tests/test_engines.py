@@ -1,0 +1,156 @@
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+from conftest import ROOT
+
+import human_segmentation as hs
+from human_segmentation.errors import DeviceError, ModelError
+from human_segmentation.inference import engines
+from human_segmentation.inference.engines import ENGINES, load_engine
+
+
+def installed(name):
+    return pytest.importorskip(ENGINES[name][1]) and name
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return cv2.imread(str(ROOT / "data" / "human_image.jpg"))
+
+
+@pytest.mark.parametrize("image_shape", [None, (256, 144)])
+def test_engines_agree_on_the_shipped_model(shipped, photo, image_shape):
+    scores = {}
+    for name in ENGINES:
+        installed(name)
+        model = hs.load_model(shipped, engine=name, threads=1, image_shape=image_shape)
+        scores[name] = model.score(model.preprocess.resize(photo))
+    assert scores["openvino"].shape == (image_shape or (192, 192))[::-1]
+    assert scores["openvino"].max() > 0.9
+    assert scores["openvino"].min() < 0.1
+    for name, score in scores.items():
+        assert np.abs(score - scores["openvino"]).max() < 1e-3, name
+
+
+def test_runs_what_paddlex_exported(legacy):
+    installed("paddle")
+    data = np.load(legacy / "expected.npz")
+    model = hs.load_model(legacy / "mobile_inference")
+    score = model.score(data["image_bgr_192"])
+    assert np.abs(score - data["score_mobile_inference"]).max() < 1e-4
+
+
+def test_alpha_finds_the_person(photo):
+    alpha = hs.load_model().alpha(photo)
+    assert alpha.dtype == np.float32
+    assert alpha.shape == photo.shape[:2]
+    assert 0 <= alpha.min() <= alpha.max() <= 1
+    assert alpha[100, 230] > 0.9  # her forehead
+    assert alpha[350, 200] > 0.9  # her suit
+    assert alpha[20, 330] < 0.1  # the wall
+    assert alpha[60, 80] < 0.1
+
+
+def test_one_engine_for_several_sizes(shipped, photo):
+    engine = load_engine(shipped, "openvino", 1)
+    small = np.zeros((1, 3, 96, 96), np.float32)
+    large = np.ones((2, 3, 128, 160), np.float32)
+    first = engine(small)
+    assert engine(large).shape == (2, 2, 128, 160)
+    assert np.array_equal(engine(small), first)
+
+
+@pytest.fixture
+def broken(shipped, tmp_path):
+    return shutil.copytree(shipped, tmp_path / "model")
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(ModelError, match="does not exist"):
+        hs.load_model(tmp_path / "nowhere")
+
+
+def test_without_config(broken):
+    (broken / "model.yml").unlink()
+    with pytest.raises(ModelError, match=r"model\.yml: the file is missing"):
+        hs.load_model(broken)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("Transforms:", "Transforms: [", "broken"),
+        ("TransformsMode: BGR", "TransformsMode: HSV", "HSV"),
+        ("- Resize", "- Rotate", "Rotate is unknown"),
+        ("num_classes: 2", "num_classes: many", "many"),
+        ("status: Infer\n", "", "status"),
+        ("interp: AREA", "interp: BEST", "BEST"),
+        ("mean:\n    - 0.5\n    - 0.5\n", "mean:\n    - 0.5\n", "one value"),
+        ("- 192\n    - 192", "- 192\n    - -3", "size"),
+    ],
+)
+def test_broken_config(broken, old, new, reason):
+    path = broken / "model.yml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(ModelError, match=rf"model\.yml.*{reason}"):
+        hs.load_model(broken)
+
+
+@pytest.mark.parametrize("content", ["", "42", "- a\n- b\n", "\x00\x01"])
+def test_config_that_is_no_mapping(broken, content):
+    (broken / "model.yml").write_text(content)
+    with pytest.raises(ModelError, match=r"model\.yml: the file is broken"):
+        hs.load_model(broken)
+
+
+def test_trained_model_where_an_exported_is_needed(broken):
+    path = broken / "model.yml"
+    path.write_text(path.read_text().replace("status: Infer", "status: Normal"))
+    with pytest.raises(ModelError, match=r"python export\.py --model_dir"):
+        hs.load_model(broken)
+
+
+@pytest.mark.parametrize(
+    ("engine", "file"), [("openvino", "model.onnx"), ("onnxruntime", "model.onnx"), ("paddle", "__params__")]
+)
+def test_missing_file_of_the_model(broken, engine, file):
+    installed(engine)
+    (broken / file).unlink()
+    with pytest.raises(ModelError, match=f"{file} is missing"):
+        hs.load_model(broken, engine=engine)
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_truncated_model(broken, engine):
+    installed(engine)
+    data = (broken / "model.onnx").read_bytes()
+    (broken / "model.onnx").write_bytes(data[: len(data) // 2])
+    with pytest.raises(ModelError, match="cannot load the model"):
+        hs.load_model(broken, engine=engine)
+
+
+def test_truncated_paddle_model(broken):
+    installed("paddle")
+    data = (broken / "__params__").read_bytes()
+    (broken / "__params__").write_bytes(data[: len(data) // 2])
+    with pytest.raises(ModelError, match="cannot load the model"):
+        hs.load_model(broken, engine="paddle")
+
+
+def test_auto_takes_what_has_its_files(broken):
+    installed("paddle")
+    (broken / "model.onnx").unlink()
+    assert isinstance(hs.load_model(broken).engine, engines.PaddleEngine)
+    (broken / "__model__").unlink()
+    with pytest.raises(ModelError, match="neither"):
+        hs.load_model(broken)
+
+
+def test_engine_that_is_not_installed(shipped, monkeypatch):
+    monkeypatch.setitem(ENGINES, "onnxruntime", (engines.ONNXRuntimeEngine, "no_such_package", ("model.onnx",)))
+    with pytest.raises(DeviceError, match="pip install onnxruntime"):
+        hs.load_model(shipped, engine="onnxruntime")

@@ -1,0 +1,16 @@
+import subprocess
+import sys
+import zipfile
+
+from conftest import ROOT
+
+
+def test_wheel_carries_the_default_model(tmp_path, shipped):
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as content:
+        for name in ("model.onnx", "model.yml", "__model__", "__params__"):
+            packed = content.read(f"human_segmentation/default_model/{name}")
+            assert packed == (shipped / name).read_bytes()
+        assert not [name for name in content.namelist() if name.startswith(("tests", "data"))]
