@@ -19,3 +19,7 @@ class DeviceError(HumanSegError):
 
 class OutputError(HumanSegError):
     """A result cannot be written."""
+
+
+class DownloadError(HumanSegError):
+    """Something cannot be fetched, or is not what it should be."""

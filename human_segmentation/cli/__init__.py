@@ -5,7 +5,7 @@ import importlib
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from human_segmentation.errors import HumanSegError
 
@@ -13,7 +13,9 @@ from human_segmentation.errors import HumanSegError
 COMMANDS = {
     "train": ("train", "train a model on photos with labels"),
     "eval": ("evaluate", "measure a model on photos with labels"),
+    "infer": ("infer", "write masks, scores and cut-outs of photos"),
     "export": ("export", "write a trained model for deployment"),
+    "convert": ("convert", "make lists and masks of another data set"),
     "video": ("video_infer", "put the person of a video or camera on white"),
     "replace": ("replace", "put the people of a photo, video or camera in front of another background"),
 }
@@ -37,8 +39,13 @@ def run_command(name: str, argv: Sequence[str] | None = None, prog: str | None =
     parser = argparse.ArgumentParser(prog=prog, description=summary[0].upper() + summary[1:] + ".")
     module.add_arguments(parser)
     args = parser.parse_args(argv)
+    return exit_code(lambda: module.run(args))
+
+
+def exit_code(run: Callable[[], int]) -> int:
+    """Runs something; says in one sentence what the user gave wrong, and returns 2 then, and 130 after Ctrl-C."""
     try:
-        return module.run(args)
+        return run()
     except HumanSegError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

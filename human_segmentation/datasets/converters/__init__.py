@@ -1,0 +1,1 @@
+"""Other data sets as list files and masks, one file a kind."""
