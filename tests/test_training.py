@@ -1,20 +1,15 @@
 import os
 import pickle
 
-import cv2
 import numpy as np
 import paddle
 import pytest
 
-from human_segmentation.datasets.dataset import TrainingSet, WeightedSamples
-from human_segmentation.datasets.list_file import Sample
-from human_segmentation.errors import DataError, ModelError
+from human_segmentation.errors import ModelError
 from human_segmentation.models.hrnet import HumanSegMobile
 from human_segmentation.models.weights import load_params, read_params, save_params
-from human_segmentation.training.checkpoint import load_network
 from human_segmentation.training.ema import WeightAverage
 from human_segmentation.training.losses import boundary_cross_entropy, consistency_loss, contour, focal_loss
-from human_segmentation.training.trainer import TrainOptions, train
 
 
 def slow_loss(logits, alpha, valid, boundary_weight, width):
@@ -120,75 +115,3 @@ def test_weights_that_do_not_fit(tmp_path):
         load_params(two, missing, tmp_path)
     with pytest.raises(ModelError, match="no parameter more"):
         load_params(two, params | {"more": np.zeros(1)}, tmp_path)
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory):
-    """Light discs on dark noise."""
-    folder = tmp_path_factory.mktemp("discs")
-    rng = np.random.default_rng(0)
-    found = []
-    for i in range(16):
-        image = rng.integers(0, 100, (48, 48, 3), dtype=np.uint8)
-        mask = np.zeros((48, 48), np.uint8)
-        cv2.circle(mask, tuple(map(int, rng.integers(16, 32, 2))), int(rng.integers(8, 14)), 255, -1)
-        image[mask > 0] += 120
-        found.append(Sample(folder / f"{i}.png", folder / f"{i}_mask.png"))
-        cv2.imwrite(str(found[-1].image), image)
-        cv2.imwrite(str(found[-1].label), mask)
-    return found
-
-
-def run(samples, folder, model="HumanSegMobile", size=32, **options):
-    options = {"num_epochs": 2, "batch_size": 4, "learning_rate": 0.003} | options
-    plain = model == "PortraitNet"
-    training_set = TrainingSet([WeightedSamples(samples, 2)], (size, size), seed=3, plain=plain)
-    return train(TrainOptions(model, folder, **options), training_set, samples[:4])
-
-
-@pytest.fixture(scope="module")
-def trained(samples, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    return folder, run(samples, folder, num_epochs=6)
-
-
-def test_training_learns(trained):
-    folder, best = trained
-    assert best["miou"] > 0.8
-    assert {path.name for path in (folder / "best_model").iterdir()} == {"metrics.json", "model.pdparams", "model.yml"}
-    _, config = load_network(folder / "best_model")
-    assert config.metrics == best
-    assert (config.model, config.status, config.preprocess.width) == ("HumanSegMobile", "Normal", 32)
-    assert sorted(path.name for path in folder.iterdir()) == ["best_model", *(f"epoch_{i}" for i in range(1, 7))]
-
-
-def test_portraitnet_learns_with_all_its_losses(samples, tmp_path):
-    best = run(samples, tmp_path, model="PortraitNet", size=64, num_epochs=5)
-    assert best["miou"] > 0.7
-    network, config = load_network(tmp_path / "best_model")
-    assert (config.model, config.preprocess.padding) == ("PortraitNet", 128)
-    network.eval()
-    assert network(paddle.zeros([1, 3, 64, 32])).shape == [1, 2, 64, 32]
-
-
-def test_resumed_run_goes_on_as_if_it_had_not_stopped(samples, trained, tmp_path):
-    folder, best = trained
-    resumed = run(samples, tmp_path, num_epochs=6, resume_checkpoint=folder / "epoch_4")
-    one = read_params(folder / "epoch_6" / "raw.pdparams")
-    two = read_params(tmp_path / "epoch_6" / "raw.pdparams")
-    assert all(np.array_equal(one[name], two[name]) for name in one)
-    one = read_params(folder / "epoch_6" / "model.pdparams")
-    two = read_params(tmp_path / "epoch_6" / "model.pdparams")
-    assert all(np.array_equal(one[name], two[name]) for name in one)
-    assert resumed["miou"] == best["miou"]
-
-
-def test_fewer_photos_than_a_batch(samples, tmp_path):
-    with pytest.raises(DataError, match="--batch_size"):
-        run(samples, tmp_path, batch_size=64)
-    assert not list(tmp_path.iterdir())
-
-
-def test_resume_from_what_is_no_checkpoint(samples, trained, tmp_path):
-    with pytest.raises(ModelError, match=r"raw\.pdparams"):
-        run(samples, tmp_path, resume_checkpoint=trained[0] / "best_model")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from human_segmentation.errors import DataError
 from human_segmentation.models.zoo import MODELS
+from human_segmentation.training.optimizer import SCHEDULES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--image_shape", type=int, nargs=2, metavar=("W", "H"), help="size of the network's input; default: the model's"
     )
+    parser.add_argument("--schedule", choices=SCHEDULES, help="course of the learning rate; default: the model's")
+    parser.add_argument("--ema", type=float, default=0.998, help="decay of the averaged weights; 0 does not average")
+    parser.add_argument("--clip", type=float, help="largest norm of the gradients; default: no limit")
+    parser.add_argument("--early_stopping", type=int, metavar="EPOCHS", help="end after so many without improvement")
+    parser.add_argument("--amp", action="store_true", help="mixed precision on a GPU")
+    parser.add_argument("--use_vdl", action="store_true", help="write VisualDL's event files")
+    parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard's event files")
     parser.add_argument("--num_epochs", type=int, default=100, help="epochs of the whole run")
     parser.add_argument("--batch_size", type=int, default=8, help="photos a step")
     parser.add_argument("--learning_rate", type=float, default=0.001, help="highest learning rate")
@@ -44,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
     from human_segmentation.datasets.transforms import BackgroundSwap
     from human_segmentation.training.objectives import PortraitNetObjective
     from human_segmentation.training.recipes import RECIPES
+    from human_segmentation.training.run_log import WRITERS
     from human_segmentation.training.trainer import TrainOptions, train
 
     parts = []
@@ -76,8 +85,9 @@ def run(args: argparse.Namespace) -> int:
         stretch=0.5 if preprocess.padding is None else 0.0,
         plain=objective.needs_plain,
     )
-    flags = {name: getattr(args, name) for name in TrainOptions.__dataclass_fields__ if name != "objective"}
-    options = TrainOptions(**flags, objective=objective)
+    flags = {name: value for name, value in vars(args).items() if name in TrainOptions.__dataclass_fields__}
+    writers = tuple(name for name in WRITERS if getattr(args, name))
+    options = TrainOptions(**flags, objective=objective, writers=writers)
     best = train(options, training_set, read_list(args.val_list, args.data_dir))
     print(f"best model: {args.save_dir / 'best_model'}, mIoU {best['miou']:.4f}")
     return 0

@@ -32,18 +32,31 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 def read_params(path: Path) -> dict[str, NDArray]:
-    """Reads a `.pdparams` file, of paddle 1.x to 3.x, without running code from it.
+    """Reads a `.pdparams` file, of paddle 1.x to 3.x.
 
     Returns:
         Name to array, without the table of names that paddle adds.
 
     Raises:
-        ModelError: The file is missing, damaged or holds anything but arrays.
+        ModelError: What `read_pickle` raises.
+    """
+    return {name: value for name, value in read_pickle(path).items() if isinstance(value, np.ndarray)}
+
+
+def read_pickle(path: Path) -> dict:
+    """Reads what `paddle.save` wrote, without running code from the file.
+
+    Returns:
+        A dictionary of arrays, numbers, texts and further dictionaries.
+
+    Raises:
+        ModelError: The file is missing, damaged or holds anything else.
     """
     try:
-        data = path.read_bytes()
-        content = _ArrayUnpickler(io.BytesIO(data), encoding="latin1").load()
-        return {name: value for name, value in content.items() if isinstance(value, np.ndarray)}
+        content = _ArrayUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+        if not isinstance(content, dict):
+            raise pickle.UnpicklingError("it holds no dictionary")
+        return content
     except FileNotFoundError as error:
         raise ModelError(f"{path}: the parameters are missing; give a folder that has them") from error
     # A damaged pickle raises almost anything.
@@ -76,6 +89,6 @@ def load_params(network: nn.Layer, params: dict[str, NDArray], source: Path) -> 
     network.set_state_dict(params)
 
 
-def save_params(params: dict[str, paddle.Tensor], path: Path) -> None:
-    """Writes a `.pdparams` file that `read_params` and `paddle.load` read."""
+def save_params(params: dict, path: Path) -> None:
+    """Writes a `.pdparams` or `.pdopt` file that `read_pickle` and `paddle.load` read."""
     paddle.save(params, str(path))

@@ -1,6 +1,8 @@
 """Trained models and the state of a run on disk. A folder appears whole or not at all."""
 
 import json
+import sys
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import paddle
@@ -10,7 +12,7 @@ from paddle.optimizer import Optimizer
 from human_segmentation.errors import ModelError
 from human_segmentation.files import whole_folder
 from human_segmentation.inference.model_config import TRAINED, ModelConfig
-from human_segmentation.models.weights import load_params, read_params, save_params
+from human_segmentation.models.weights import load_params, read_params, read_pickle, save_params
 from human_segmentation.models.zoo import MODELS
 from human_segmentation.training.ema import WeightAverage
 
@@ -18,6 +20,20 @@ PARAMS_FILE = "model.pdparams"
 METRICS_FILE = "metrics.json"
 RAW_FILE = "raw.pdparams"
 OPTIMIZER_FILE = "model.pdopt"
+PROGRESS_FILE = "progress.json"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        epochs: Epochs that are done.
+        history: What each of them brought.
+    """
+
+    epochs: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
 
 
 def _write_model(folder: Path, params: dict[str, paddle.Tensor], config: ModelConfig) -> None:
@@ -33,34 +49,73 @@ def save_model(folder: Path, params: dict[str, paddle.Tensor], config: ModelConf
 
 
 def save_checkpoint(
-    folder: Path, network: nn.Layer, average: WeightAverage, optimizer: Optimizer, config: ModelConfig
+    folder: Path,
+    network: nn.Layer,
+    average: WeightAverage,
+    optimizer: Optimizer,
+    config: ModelConfig,
+    progress: Progress,
 ) -> None:
     """Writes a trained model (the averaged weights) and what a run needs to go on from there."""
     with whole_folder(folder) as partial:
         _write_model(partial, average.state_dict(), config)
         save_params(network.state_dict(), partial / RAW_FILE)
-        paddle.save({**optimizer.state_dict(), "average_steps": average.steps}, str(partial / OPTIMIZER_FILE))
+        save_params(optimizer.state_dict(), partial / OPTIMIZER_FILE)
+        state = {**asdict(progress), "average_steps": average.steps}
+        (partial / PROGRESS_FILE).write_text(json.dumps(state), encoding="utf-8")
 
 
-def load_checkpoint(folder: Path, network: nn.Layer, average: WeightAverage, optimizer: Optimizer) -> ModelConfig:
+def load_checkpoint(folder: Path, network: nn.Layer, average: WeightAverage, optimizer: Optimizer) -> Progress:
     """Puts a run back to where `save_checkpoint` left it.
 
-    Returns:
-        The checkpoint's configuration, with the number of epochs that are done.
-
     Raises:
-        ModelError: It is no checkpoint, or one of another model.
+        ModelError: A file is missing or damaged, or belongs to another model.
     """
-    config = ModelConfig.read(folder)
     load_params(network, read_params(folder / RAW_FILE), folder / RAW_FILE)
     for name, value in read_params(folder / PARAMS_FILE).items():
         average.average[name].set_value(value)
-    if not (folder / OPTIMIZER_FILE).is_file():
-        raise ModelError(f"{folder / OPTIMIZER_FILE}: the state of the run is missing; give an epoch_N folder")
-    state = paddle.load(str(folder / OPTIMIZER_FILE))
+    optimizer.set_state_dict(read_pickle(folder / OPTIMIZER_FILE))
+    state = _read_progress(folder)
     average.steps = state.pop("average_steps")
-    optimizer.set_state_dict(state)
-    return config
+    return Progress(**state)
+
+
+def find_checkpoint(path: Path, model: str) -> Path:
+    """Finds what a run can go on from.
+
+    Args:
+        path: An epoch_N folder, or the folder of a run: its newest whole checkpoint is taken, damaged ones are named.
+        model: The network that is trained.
+
+    Raises:
+        ModelError: There is no whole checkpoint of this network.
+    """
+    if (path / PROGRESS_FILE).is_file():
+        folders = [path]
+    else:
+        folders = sorted(path.glob("epoch_*"), key=lambda p: int(p.name[6:]) if p.name[6:].isdigit() else -1)
+    for folder in reversed(folders):
+        try:
+            config = ModelConfig.read(folder)
+            for name in (PARAMS_FILE, RAW_FILE, OPTIMIZER_FILE):
+                read_pickle(folder / name)
+            _read_progress(folder)
+        except ModelError as error:
+            print(f"{folder}: the checkpoint is damaged and passed over ({error})", file=sys.stderr)
+            continue
+        if config.model != model:
+            raise ModelError(f"{folder}: this is a checkpoint of {config.model}, not of {model}; give --model_type")
+        return folder
+    raise ModelError(f"{path}: there is no whole checkpoint; give an epoch_N folder, or the --save_dir of a run")
+
+
+def _read_progress(folder: Path) -> dict:
+    path = folder / PROGRESS_FILE
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+        return {name: state[name] for name in ("epochs", "history", "average_steps")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: the state of the run cannot be read ({error}); give another checkpoint") from error
 
 
 def load_network(folder: Path) -> tuple[nn.Layer, ModelConfig]:

@@ -1,5 +1,6 @@
 """The training loop."""
 
+import time
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -10,6 +11,7 @@ from paddle import nn
 from paddle.optimizer import Optimizer
 
 from human_segmentation.inference.preprocess import Preprocess
+from human_segmentation.training import distributed
 from human_segmentation.training.ema import WeightAverage
 from human_segmentation.training.objectives import Batch, Objective
 
@@ -29,40 +31,51 @@ class NetworkEngine:
 
 def train_one_epoch(
     forward: Callable[[paddle.Tensor], paddle.Tensor],
+    network: nn.Layer,
     batches: Iterable[list[paddle.Tensor]],
     objective: Objective,
     preprocess: Preprocess,
     optimizer: Optimizer,
     average: WeightAverage,
-) -> float:
+    amp: bool = False,
+) -> tuple[float, float]:
     """Trains on every batch once.
 
     Args:
         forward: The network in training mode.
+        network: The same, for its gradients.
         batches: Alphas uint8 [N, H, W], where they count uint8 [N, H, W], photos uint8 [N, H, W, 3] and, where the
             objective asks for them, plain photos uint8 [N, H, W, 3].
         objective: The loss.
         preprocess: Normalises the photos.
-        optimizer: Its learning-rate scheduler moves on every step.
+        optimizer: Its learning rate moves on every step.
         average: Follows the weights.
+        amp: Whether to compute in mixed precision.
 
     Returns:
-        The mean loss.
+        The mean loss and the seconds spent waiting for photos.
 
     Raises:
         FloatingPointError: The loss is not a number.
     """
     losses: list[float] = []
+    waited, before = 0.0, time.perf_counter()
+    scaler = paddle.amp.GradScaler(enable=amp)
     for alphas, valid, *photos in batches:
+        waited += time.perf_counter() - before
         images, plain = (*(paddle.to_tensor(preprocess.normalize(x.numpy())) for x in photos), None)[:2]
         batch = Batch(images, plain, alphas.astype("float32") / 255, valid.astype("float32") / 255)
-        loss = objective(forward, batch)
+        with paddle.amp.auto_cast(enable=amp):
+            loss = objective(forward, batch)
         losses.append(float(loss))
         if not np.isfinite(losses[-1]):
-            raise FloatingPointError(f"the loss is {losses[-1]} at step {len(losses)} of the epoch")
-        loss.backward()
-        optimizer.step()
+            raise FloatingPointError(f"the loss is {losses[-1]} at step {len(losses)}")
+        scaler.scale(loss).backward()
+        distributed.average_step(network)
+        scaler.step(optimizer)
+        scaler.update()
         optimizer.clear_grad()
         optimizer._learning_rate.step()
         average.update()
-    return float(np.mean(losses))
+        before = time.perf_counter()
+    return float(np.mean(losses)), waited

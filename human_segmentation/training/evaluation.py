@@ -2,26 +2,59 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from tqdm import tqdm
 
 from human_segmentation.datasets.dataset import read_sample
 from human_segmentation.datasets.list_file import Sample
 from human_segmentation.inference.predictor import Predictor
+from human_segmentation.training import matting
 from human_segmentation.training.metrics import SegmentationMetrics
 
+SOFT_METRICS = {
+    "mad": matting.mad,
+    "mse": matting.mse,
+    "gradient_error": matting.gradient_error,
+    "connectivity_error": matting.connectivity_error,
+}
 
-def evaluate(predictor: Predictor, samples: Sequence[Sample]) -> dict[str, float]:
+
+class Evaluation:
+    """Metrics of the masks of all photos, and of the alphas of those with soft labels."""
+
+    def __init__(self) -> None:
+        self.masks = SegmentationMetrics()
+        self.alphas: list[list[float]] = []
+
+    def merge(self, other: "Evaluation") -> None:
+        """Adds the photos of another evaluation."""
+        self.masks.merge(other.masks)
+        self.alphas += other.alphas
+
+    def compute(self) -> dict[str, float]:
+        """All metrics of the photos so far; those of alphas only where a photo has a soft label."""
+        means = np.mean(self.alphas, axis=0) if self.alphas else []
+        return self.masks.compute() | {name: float(value) for name, value in zip(SOFT_METRICS, means, strict=False)}
+
+
+def measure(predictor: Predictor, samples: Sequence[Sample]) -> Evaluation:
     """Measures a predictor on labelled photos, at the size of each photo.
 
     Args:
         predictor: What is measured.
         samples: Photos and labels.
-
-    Returns:
-        The metrics of `SegmentationMetrics`.
     """
-    metrics = SegmentationMetrics()
+    evaluation = Evaluation()
     for sample in tqdm(samples, desc="evaluate", disable=None):
-        image, alpha, valid = read_sample(sample)
-        metrics.update(predictor.alpha(image) > 0.5, alpha >= 128, valid > 0)
-    return metrics.compute()
+        image, label, valid = read_sample(sample)
+        alpha = predictor.alpha(image)
+        evaluation.masks.update(alpha > 0.5, label >= 128, valid > 0)
+        if ((label > 0) & (label < 255)).any():
+            truth = (label / 255).astype(np.float32)
+            evaluation.alphas.append([metric(alpha, truth) for metric in SOFT_METRICS.values()])
+    return evaluation
+
+
+def evaluate(predictor: Predictor, samples: Sequence[Sample]) -> dict[str, float]:
+    """The metrics of `measure`: see `SegmentationMetrics` and `matting`."""
+    return measure(predictor, samples).compute()

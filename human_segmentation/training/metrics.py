@@ -37,6 +37,12 @@ class SegmentationMetrics:
         self.foreground.append(_iou(predicted, truth))
         self.boundary.append(_iou(_band(predicted), _band(truth)))
 
+    def merge(self, other: "SegmentationMetrics") -> None:
+        """Adds the photos of another."""
+        self.confusion += other.confusion
+        self.foreground += other.foreground
+        self.boundary += other.boundary
+
     def compute(self) -> dict[str, float]:
         """All metrics of the photos so far, in [0, 1].
 

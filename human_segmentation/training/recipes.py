@@ -13,10 +13,12 @@ class Recipe:
     Attributes:
         preprocess: Its input.
         objective: Its loss.
+        schedule: A name of `SCHEDULES`.
     """
 
     preprocess: Preprocess
     objective: Objective
+    schedule: str = "cosine"
 
 
 # PortraitNet subtracts a mean in pixel values and multiplies by 0.017.
@@ -27,5 +29,5 @@ _PORTRAITNET_INPUT = Preprocess(
 RECIPES = {
     "HumanSegMobile": Recipe(Preprocess(192, 192), MaskObjective()),
     "HumanSegServer": Recipe(Preprocess(512, 512), MaskObjective()),
-    "PortraitNet": Recipe(_PORTRAITNET_INPUT, PortraitNetObjective()),
+    "PortraitNet": Recipe(_PORTRAITNET_INPUT, PortraitNetObjective(), "step"),
 }

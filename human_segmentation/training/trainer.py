@@ -1,6 +1,7 @@
 """A whole training run."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,24 +20,54 @@ from human_segmentation.inference.preprocess import Preprocess
 from human_segmentation.models.portraitnet import PortraitNet
 from human_segmentation.models.weights import load_params, read_params
 from human_segmentation.models.zoo import MODELS
+from human_segmentation.training import distributed
 from human_segmentation.training.backbone import load_mobilenetv2
-from human_segmentation.training.checkpoint import PARAMS_FILE, load_checkpoint, save_checkpoint, save_model
+from human_segmentation.training.checkpoint import (
+    PARAMS_FILE,
+    Progress,
+    find_checkpoint,
+    load_checkpoint,
+    load_network,
+    save_checkpoint,
+    save_model,
+)
 from human_segmentation.training.ema import WeightAverage
 from human_segmentation.training.engine import NetworkEngine, train_one_epoch
-from human_segmentation.training.evaluation import evaluate
+from human_segmentation.training.evaluation import Evaluation, measure
 from human_segmentation.training.objectives import Objective
+from human_segmentation.training.optimizer import build_optimizer, build_schedule
 from human_segmentation.training.recipes import RECIPES
+from human_segmentation.training.report import panel, write_report
+from human_segmentation.training.run_log import RunLog
 
-WARMUP_SHARE = 0.03
-WEIGHT_DECAY = 0.01
-EMA_DECAY = 0.998
 WORKERS = 1
 CALIBRATION_PHOTOS = 32
+PANELS = 4
+BEST = "best_model"
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What a run is asked to do, by the names of the command's flags; without an objective, the recipe's is taken."""
+    """What a run is asked to do; the names are those of the command's flags.
+
+    Attributes:
+        model_type: A key of the zoo.
+        save_dir: Folder of the run.
+        num_classes: Classes of the mask.
+        pretrain_weights: Where the network starts: a trained model, or ImageNet weights for PortraitNet's encoder.
+        resume_checkpoint: Where the run goes on: an epoch_N folder, or the folder of a run for its newest whole one.
+        num_epochs: Epochs of the whole run.
+        batch_size: Photos a step, over all processes.
+        learning_rate: Highest learning rate.
+        schedule: A name of `SCHEDULES`; None takes the recipe's.
+        ema: Share of the averaged weights that a step keeps; 0 evaluates and saves the weights themselves.
+        clip: Largest norm of the gradients; None leaves them.
+        early_stopping: Epochs without a better mIoU after which the run ends; None never ends it early.
+        save_interval_epochs: Epochs between checkpoints.
+        amp: Whether a GPU computes in mixed precision.
+        writers: Keys of `run_log.WRITERS`.
+        objective: The loss; None takes the recipe's.
+    """
 
     model_type: str
     save_dir: Path
@@ -46,15 +77,21 @@ class TrainOptions:
     num_epochs: int = 10
     batch_size: int = 8
     learning_rate: float = 0.001
+    schedule: str | None = None
+    ema: float = 0.998
+    clip: float | None = None
+    early_stopping: int | None = None
     save_interval_epochs: int = 1
+    amp: bool = False
+    writers: tuple[str, ...] = ()
     objective: Objective | None = None
 
 
-def train(options: TrainOptions, training_set: TrainingSet, val_samples: list[Sample]) -> dict[str, float]:
-    """Trains a network and writes `best_model` and `epoch_N` folders under `save_dir`.
+def train(options: TrainOptions, training_set: TrainingSet, val_samples: Sequence[Sample]) -> dict[str, float]:
+    """Trains a network; writes `best_model`, `epoch_N` folders and `report.html` under `save_dir`.
 
-    The optimiser is AdamW with a linear warm-up and a cosine schedule; what is evaluated and saved is the moving
-    average of the weights. The network runs as a static graph, which on a CPU is three times as fast as eager mode.
+    What is evaluated and saved is the moving average of the weights. The network runs as a static graph, which on a CPU
+    is three times as fast as eager mode.
 
     Returns:
         The metrics of the best model.
@@ -62,71 +99,151 @@ def train(options: TrainOptions, training_set: TrainingSet, val_samples: list[Sa
     Raises:
         HumanSegError: The data, the weights or the folder cannot be used, or the loss is not a number.
     """
+    distributed.start()
+    for name in ("num_epochs", "batch_size", "learning_rate", "save_interval_epochs"):
+        if getattr(options, name) <= 0:
+            raise DataError(f"--{name} must be above 0, and it is {getattr(options, name)}")
     if len(training_set) < options.batch_size:
         raise DataError(
             f"the training list has {len(training_set)} photos and a batch {options.batch_size}; "
             "give more photos or a smaller --batch_size"
         )
+    if options.batch_size % distributed.world():
+        raise DataError(f"--batch_size {options.batch_size} cannot be divided among {distributed.world()} processes")
     # The optimiser's state goes by names, which would otherwise count on from whatever was built before.
     with paddle.utils.unique_name.guard():
-        return _train(options, training_set, val_samples)
+        return _Run(options, training_set, val_samples).run()
 
 
-def _train(options: TrainOptions, training_set: TrainingSet, val_samples: list[Sample]) -> dict[str, float]:
-    paddle.seed(training_set.seed)
-    recipe = RECIPES[options.model_type]
-    preprocess = recipe.preprocess.resized(*training_set.size)
-    network = MODELS[options.model_type](options.num_classes)
-    if options.pretrain_weights is not None:
-        _start_from(options.pretrain_weights, network, preprocess, training_set)
-    forward = paddle.jit.to_static(
-        network, input_spec=[paddle.static.InputSpec([None, 3, None, None], "float32")], full_graph=True
-    )
-    average = WeightAverage(network, EMA_DECAY)
-    steps = options.num_epochs * (len(training_set) // options.batch_size)
-    cosine = paddle.optimizer.lr.CosineAnnealingDecay(options.learning_rate, T_max=steps, eta_min=0.0)
-    warmup = max(1, round(WARMUP_SHARE * steps))
-    rate = paddle.optimizer.lr.LinearWarmup(cosine, warmup, start_lr=0.0, end_lr=options.learning_rate)
-    decayed = {p.name for p in network.parameters() if p.ndim > 1}
-    optimizer = paddle.optimizer.AdamW(
-        rate,
-        parameters=network.parameters(),
-        weight_decay=WEIGHT_DECAY,
-        apply_decay_param_fun=lambda name: name in decayed,
-    )
-    averaged = MODELS[options.model_type](options.num_classes)
-    predictor = Predictor(NetworkEngine(averaged), preprocess)
-    first, best = 0, {"miou": -1.0}
-    if options.resume_checkpoint is not None:
-        config = load_checkpoint(options.resume_checkpoint, network, average, optimizer)
-        first, best = config.epochs, config.metrics
+class _Run:
+    """The state of a run and its steps, from start to end."""
 
-    for epoch in range(first, options.num_epochs):
-        training_set.set_epoch(epoch)
-        sampler = BatchSampler(training_set, batch_size=options.batch_size, shuffle=False, drop_last=True)
-        loader = DataLoader(training_set, batch_sampler=sampler, num_workers=WORKERS, persistent_workers=False)
+    def __init__(self, options: TrainOptions, training_set: TrainingSet, val_samples: Sequence[Sample]) -> None:
+        self.options, self.training_set, self.val_samples = options, training_set, val_samples
+        paddle.seed(training_set.seed)
+        recipe = RECIPES[options.model_type]
+        self.objective = options.objective or recipe.objective
+        self.preprocess = recipe.preprocess.resized(*training_set.size)
+        self.network = MODELS[options.model_type](options.num_classes)
+        if options.pretrain_weights is not None:
+            _start_from(options.pretrain_weights, self.network, self.preprocess, training_set)
+        distributed.broadcast(self.network)
+        self.forward = paddle.jit.to_static(
+            self.network, input_spec=[paddle.static.InputSpec([None, 3, None, None], "float32")], full_graph=True
+        )
+        self.average = WeightAverage(self.network, options.ema)
+        steps = len(training_set) // options.batch_size
+        schedule = build_schedule(options.schedule or recipe.schedule, options.learning_rate, options.num_epochs, steps)
+        self.optimizer = build_optimizer(self.network, schedule, options.clip)
+        # The averaged weights run in a network of their own.
+        self.averaged = MODELS[options.model_type](options.num_classes)
+        self.predictor = Predictor(NetworkEngine(self.averaged), self.preprocess)
+        self.progress = Progress()
+        if options.resume_checkpoint is not None:
+            folder = find_checkpoint(options.resume_checkpoint, options.model_type)
+            self.progress = load_checkpoint(folder, self.network, self.average, self.optimizer)
+
+    def run(self) -> dict[str, float]:
+        """Trains to the end."""
+        options = self.options
+        log = RunLog(options.save_dir, list(options.writers) if distributed.rank() == 0 else [])
+        for epoch in range(self.progress.epochs, options.num_epochs):
+            row = self._train_epoch(epoch)
+            evaluation = self._evaluate()
+            metrics = evaluation.compute()
+            better = metrics["miou"] > max((old["miou"] for old in self.progress.history), default=-1.0)
+            self.progress = Progress(epoch + 1, [*self.progress.history, row | metrics])
+            if distributed.rank() == 0:
+                self._say(row | metrics)
+                log.scalars(row | metrics, epoch + 1)
+                if options.writers:
+                    for index, sample in enumerate(self.val_samples[:PANELS]):
+                        log.picture(f"validation/{index}", panel(self.predictor, sample), epoch + 1)
+                self._save(metrics, better)
+            distributed.barrier()
+            if self._stale():
+                break
+        log.close()
+        return self._finish()
+
+    def _train_epoch(self, epoch: int) -> dict[str, float]:
+        """Trains on every photo once; returns what the epoch's row of the history has beside the metrics."""
+        options, world = self.options, distributed.world()
+        self.training_set.set_epoch(epoch)
+        share = list(range(distributed.rank(), len(self.training_set) // world * world, world))
+        sampler = BatchSampler(sampler=share, batch_size=options.batch_size // world, drop_last=True)
+        loader = DataLoader(self.training_set, batch_sampler=sampler, num_workers=WORKERS)
+        self.network.train()
+        title = f"epoch {epoch + 1}/{options.num_epochs}"
         start = time.perf_counter()
-        network.train()
-        bar = tqdm(loader, desc=f"epoch {epoch + 1}/{options.num_epochs}", disable=None)
-        try:
-            loss = train_one_epoch(forward, bar, options.objective or recipe.objective, preprocess, optimizer, average)
-        except FloatingPointError as error:
-            raise HumanSegError(f"epoch {epoch + 1}: {error}; lower --learning_rate and resume") from error
-        speed = len(sampler) * options.batch_size / (time.perf_counter() - start)
-        averaged.set_state_dict(average.state_dict())
-        metrics = evaluate(predictor, val_samples)
+        with tqdm(loader, desc=title, disable=None if distributed.rank() == 0 else True) as bar:
+            try:
+                loss, waited = train_one_epoch(
+                    self.forward,
+                    self.network,
+                    bar,
+                    self.objective,
+                    self.preprocess,
+                    self.optimizer,
+                    self.average,
+                    amp=options.amp,
+                )
+            except FloatingPointError as error:
+                raise HumanSegError(
+                    f"{title}: {error}; the checkpoints in {options.save_dir} are good: resume from one with a lower "
+                    "--learning_rate or with --clip"
+                ) from error
+        seconds = time.perf_counter() - start
+        return {
+            "loss": loss,
+            "learning_rate": float(self.optimizer.get_lr()),
+            "photos_per_second": len(sampler) * options.batch_size / seconds,
+            "waiting_share": waited / seconds,
+        }
+
+    def _evaluate(self) -> Evaluation:
+        """Measures the averaged weights, each process on its share of the photos."""
+        self.averaged.set_state_dict(self.average.state_dict())
+        evaluation = Evaluation()
+        for part in distributed.gathered(
+            measure(self.predictor, self.val_samples[distributed.rank() :: distributed.world()])
+        ):
+            evaluation.merge(part)
+        return evaluation
+
+    def _say(self, row: dict[str, float]) -> None:
         print(
-            f"epoch {epoch + 1}/{options.num_epochs}: loss {loss:.4f}, mIoU {metrics['miou']:.4f}, "
-            f"boundary IoU {metrics['boundary_iou']:.4f}, {speed:.1f} photos/s",
+            f"epoch {self.progress.epochs}/{self.options.num_epochs}: loss {row['loss']:.4f}, mIoU {row['miou']:.4f}, "
+            f"boundary IoU {row['boundary_iou']:.4f}, {row['photos_per_second']:.1f} photos/s, "
+            f"waiting for photos {row['waiting_share']:.0%}",
             flush=True,
         )
-        config = ModelConfig(options.model_type, TRAINED, preprocess, options.num_classes, epoch + 1, metrics)
-        if (epoch + 1) % options.save_interval_epochs == 0 or epoch + 1 == options.num_epochs:
-            save_checkpoint(options.save_dir / f"epoch_{epoch + 1}", network, average, optimizer, config)
-        if metrics["miou"] > best["miou"]:
-            best = metrics
-            save_model(options.save_dir / "best_model", average.state_dict(), config)
-    return best
+
+    def _save(self, metrics: dict[str, float], better: bool) -> None:
+        options, epoch = self.options, self.progress.epochs
+        config = ModelConfig(options.model_type, TRAINED, self.preprocess, options.num_classes, epoch, metrics)
+        if better:
+            save_model(options.save_dir / BEST, self.average.state_dict(), config)
+        if epoch % options.save_interval_epochs == 0 or epoch == options.num_epochs:
+            folder = options.save_dir / f"epoch_{epoch}"
+            save_checkpoint(folder, self.network, self.average, self.optimizer, config, self.progress)
+
+    def _stale(self) -> bool:
+        """Whether the last epochs brought nothing better, so that the run is to end."""
+        patience, history = self.options.early_stopping, [row["miou"] for row in self.progress.history]
+        return patience is not None and len(history) - 1 - int(np.argmax(history)) >= patience
+
+    def _finish(self) -> dict[str, float]:
+        """Writes the report on the best model; returns its metrics."""
+        best = max(self.progress.history, key=lambda row: row["miou"])
+        folder = self.options.save_dir / BEST
+        if distributed.rank() == 0 and folder.is_dir():
+            network, _ = load_network(folder)
+            predictor = Predictor(NetworkEngine(network), self.preprocess)
+            scores = measure(predictor, self.val_samples).masks.foreground
+            path = self.options.save_dir / "report.html"
+            write_report(path, self.progress.history, predictor, self.val_samples, scores)
+        return best
 
 
 def _start_from(path: Path, network: nn.Layer, preprocess: Preprocess, training_set: TrainingSet) -> None:

@@ -1,0 +1,71 @@
+"""Several processes that train one network, each on its share of every batch.
+
+Started by `python -m paddle.distributed.launch --nproc_per_node 2 --backend gloo train.py ...`; without it, the world
+has one process and every function here does nothing.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import TypeVar
+
+import paddle
+from paddle import distributed, nn
+
+T = TypeVar("T")
+
+
+def start() -> None:
+    """Joins the other processes, where there are any."""
+    if int(os.environ.get("PADDLE_TRAINERS_NUM", "1")) > 1 and not distributed.is_initialized():
+        distributed.init_parallel_env()
+
+
+def rank() -> int:
+    """Number of this process; 0 writes files and talks."""
+    return distributed.get_rank()
+
+
+def world() -> int:
+    """Number of processes."""
+    return distributed.get_world_size()
+
+
+def barrier() -> None:
+    """Waits for the other processes."""
+    if world() > 1:
+        distributed.barrier()
+
+
+def mean_of(tensors: Sequence[paddle.Tensor]) -> None:
+    """Replaces tensors by their means over all processes; one message carries them all."""
+    if world() == 1:
+        return
+    with paddle.no_grad():
+        flat = paddle.concat([tensor.flatten() for tensor in tensors])
+        distributed.all_reduce(flat)
+        flat = flat / world()
+        parts = paddle.split(flat, [tensor.size for tensor in tensors])
+        for tensor, part in zip(tensors, parts, strict=True):
+            tensor.set_value(part.reshape(tensor.shape))
+
+
+def average_step(network: nn.Layer) -> None:
+    """Averages gradients and batch-norm statistics, between `backward` and the optimiser's step."""
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    mean_of([*gradients, *network.buffers()])
+
+
+def broadcast(network: nn.Layer) -> None:
+    """Gives every process the network of process 0."""
+    if world() > 1:
+        for value in network.state_dict().values():
+            distributed.broadcast(value, src=0)
+
+
+def gathered(value: T) -> list[T]:
+    """The value of every process, in the order of their numbers."""
+    if world() == 1:
+        return [value]
+    values: list[T] = []
+    distributed.all_gather_object(values, value)
+    return values
