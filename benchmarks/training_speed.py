@@ -3,8 +3,8 @@
     python benchmarks/training_speed.py [PYTHON_WITH_PADDLEX]
 
 PYTHON_WITH_PADDLEX is a Python 3.7 with paddlex 1.3.11 on paddlepaddle 1.8.5; without it, only our own rates are
-printed. A rate is that of the second of two epochs: the time of two minus the time of one, so that start and compilation
-are left out. Both read the same made photos from disk; ours also augments them.
+printed. A rate is that of the second of two epochs: the time of two minus the time of one, so that start-up and
+compilation are left out. Both read the same made photos from disk; ours also augments them.
 """
 
 import os

@@ -11,9 +11,11 @@ import paddle
 import pytest
 from conftest import ROOT
 
+import human_segmentation as hs
 from human_segmentation.datasets.dataset import TrainingSet, WeightedSamples
 from human_segmentation.datasets.list_file import Sample
 from human_segmentation.errors import DataError, HumanSegError, ModelError
+from human_segmentation.export.artifact import export_model
 from human_segmentation.models.weights import read_params
 from human_segmentation.training.checkpoint import find_checkpoint, load_network
 from human_segmentation.training.trainer import TrainOptions, train
@@ -38,8 +40,8 @@ def samples(tmp_path_factory):
 
 def run(samples, folder, model="HumanSegMobile", size=32, **options):
     options = {"num_epochs": 2, "batch_size": 4, "learning_rate": 0.003} | options
-    plain = model == "PortraitNet"
-    training_set = TrainingSet([WeightedSamples(samples, 2)], (size, size), seed=3, plain=plain)
+    plain, prior = model == "PortraitNet", options.get("prior_channel", False)
+    training_set = TrainingSet([WeightedSamples(samples, 2)], (size, size), seed=3, plain=plain, prior=prior)
     return train(TrainOptions(model, folder, **options), training_set, samples[:4])
 
 
@@ -70,6 +72,28 @@ def test_portraitnet_learns_with_all_its_losses(samples, tmp_path):
     assert (config.model, config.preprocess.padding) == ("PortraitNet", 128)
     network.eval()
     assert network(paddle.zeros([1, 3, 64, 32])).shape == [1, 2, 64, 32]
+
+
+def test_a_prior_channel_is_used_and_survives_the_export(samples, tmp_path):
+    """The network learns to lean on the prior, and the exported model does so too."""
+    pytest.importorskip("paddle2onnx")
+    run(samples, tmp_path, model="PortraitNet", size=64, num_epochs=4, prior_channel=True)
+    network, config = load_network(tmp_path / "best_model")
+    assert config.prior_channel
+    differences = export_model(network, config, tmp_path / "exported")
+    assert max(differences.values()) < 1e-3
+    model = hs.load_model(tmp_path / "exported")
+    image = np.full((64, 64, 3), 60, np.uint8)
+    prior = np.zeros((64, 64), np.float32)
+    prior[16:48, 16:48] = 1
+    without, with_prior = model.score(image), model.score(image, prior)
+    assert with_prior[24:40, 24:40].mean() > without[24:40, 24:40].mean() + 0.05
+    assert model.alpha(image).shape == (64, 64)
+
+
+def test_only_portraitnet_has_a_prior_channel(samples, tmp_path):
+    with pytest.raises(ModelError, match="only PortraitNet"):
+        run(samples, tmp_path, prior_channel=True)
 
 
 def test_resumed_run_goes_on_as_if_it_had_not_stopped(samples, trained, tmp_path):
@@ -119,6 +143,11 @@ def test_early_stopping(samples, tmp_path):
     scores = [row["miou"] for row in json.loads((last / "progress.json").read_text())["history"]]
     assert len(scores) < 30
     assert len(scores) == np.argmax(scores) + 1 + 2
+
+
+def test_labels_have_two_classes(samples, tmp_path):
+    with pytest.raises(DataError, match="--num_classes 3"):
+        run(samples, tmp_path, num_classes=3)
 
 
 @pytest.mark.parametrize("option", ["learning_rate", "num_epochs", "batch_size", "save_interval_epochs"])

@@ -58,7 +58,7 @@ def build_any_predictor(args: argparse.Namespace) -> Predictor:
 
     network, config = load_network(args.model_dir)
     preprocess = config.preprocess.resized(*args.image_shape) if args.image_shape else config.preprocess
-    return Predictor(NetworkEngine(network), preprocess)
+    return Predictor(NetworkEngine(network), preprocess, config.prior_channel)
 
 
 def run_replacement(args: argparse.Namespace, background: Background, name: str) -> int:

@@ -40,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch_size", type=int, default=8, help="photos a step")
     parser.add_argument("--learning_rate", type=float, default=0.001, help="highest learning rate")
     parser.add_argument("--save_interval_epochs", type=int, default=1, help="epochs between checkpoints")
+    parser.add_argument(
+        "--prior_channel", action="store_true", help="PortraitNet that also sees the score of the frame before"
+    )
     parser.add_argument("--no_boundary_loss", action="store_true", help="PortraitNet without its boundary loss")
     parser.add_argument("--no_consistency_loss", action="store_true", help="PortraitNet without its consistency loss")
     parser.add_argument("--seed", type=int, default=0, help="seed of everything random")
@@ -84,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
         swap,
         stretch=0.5 if preprocess.padding is None else 0.0,
         plain=objective.needs_plain,
+        prior=args.prior_channel,
     )
     flags = {name: value for name, value in vars(args).items() if name in TrainOptions.__dataclass_fields__}
     writers = tuple(name for name in WRITERS if getattr(args, name))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from human_segmentation.datasets.list_file import Sample
+from human_segmentation.datasets.prior import draw_prior
 from human_segmentation.datasets.transforms import BackgroundSwap, Geometry, Texture
 from human_segmentation.errors import DataError
 from human_segmentation.photos import read_photo
@@ -65,6 +66,7 @@ class TrainingSet:
         swap: Replaces backgrounds where given.
         stretch: How often a whole photo is stretched to the size, as a model does that stretches its input.
         plain: Whether samples also have the photo without changes of texture.
+        prior: Whether samples also have a prior, see `datasets.prior`.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class TrainingSet:
         swap: BackgroundSwap | None = None,
         stretch: float = 0.5,
         plain: bool = False,
+        prior: bool = False,
     ) -> None:
         self.parts = parts
         self.size = size
@@ -82,6 +85,7 @@ class TrainingSet:
         self.swap = swap
         self.geometry = Geometry(stretch=stretch)
         self.plain = plain
+        self.prior = prior
         self.texture = Texture()
         self.set_epoch(0)
 
@@ -100,12 +104,21 @@ class TrainingSet:
         return len(self.order)
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], ...]:
-        """One augmented sample, all uint8: alpha [H, W], where it counts [H, W], photo [H, W, 3], plain photo."""
+        """One augmented sample.
+
+        Returns:
+            uint8: alpha [H, W], where it counts [H, W], photo [H, W, 3]; where asked for, plain photo [H, W, 3] and
+            prior [H, W] behind them.
+        """
         rng = np.random.default_rng([self.seed, self.epoch, index])
         image, alpha, valid = read_sample(self.order[index])
         if self.swap is not None:
             image = self.swap(image, alpha, rng)
         image, planes = self.geometry(image, np.dstack([alpha, 255 - valid]), self.size, rng)
+        priors: tuple[NDArray[np.uint8], ...] = ()
+        if self.prior:
+            image, planes, prior = draw_prior(image, planes, rng)
+            priors = (prior,)
         ignored = planes[..., 1] > 0
         photos = (self.texture(image, rng), image) if self.plain else (self.texture(image, rng),)
-        return planes[..., 0], np.where(ignored, np.uint8(0), np.uint8(255)), *photos
+        return planes[..., 0], np.where(ignored, np.uint8(0), np.uint8(255)), *photos, *priors

@@ -53,7 +53,8 @@ def export_model(network: nn.Layer, config: ModelConfig, save_dir: Path) -> dict
     scores.eval()
     with whole_folder(save_dir) as partial:
         stem = partial / "inference"
-        spec = paddle.static.InputSpec([None, 3, None, None], "float32", "image")
+        channels = 4 if config.prior_channel else 3
+        spec = paddle.static.InputSpec([None, channels, None, None], "float32", "image")
         with paddle.pir_utils.OldIrGuard():
             paddle.jit.save(scores, str(stem), input_spec=[spec])
         if importlib.util.find_spec("paddle2onnx"):
@@ -91,4 +92,7 @@ def _test_tensor(config: ModelConfig) -> NDArray[np.float32]:
     y, x = np.mgrid[0:height, 0:width]
     planes = [np.hypot(y - height / 2, x - width / 2) * 2, x + y, (x // 8 + y // 8) % 2 * 255]
     noise = np.random.default_rng(0).integers(0, 32, (height, width, 3))
-    return config.preprocess.normalize(np.clip(np.dstack(planes) + noise, 0, 255).astype(np.uint8)[None])
+    tensor = config.preprocess.normalize(np.clip(np.dstack(planes) + noise, 0, 255).astype(np.uint8)[None])
+    if config.prior_channel:
+        tensor = np.concatenate([tensor, np.clip(tensor[:, :1], 0, 1)], axis=1)
+    return tensor

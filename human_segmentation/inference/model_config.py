@@ -22,6 +22,7 @@ class ModelConfig:
         status: "Normal" for a trained model, "Infer" for an exported and "Quant" for a quantised one.
         preprocess: How a frame becomes the network's input.
         num_classes: Classes of the output.
+        prior_channel: Whether its input has a fourth channel, the score of the frame before.
         epochs: Epochs that it was trained for.
         metrics: Metrics on the validation list, in [0, 1].
     """
@@ -30,6 +31,7 @@ class ModelConfig:
     status: str
     preprocess: Preprocess
     num_classes: int = 2
+    prior_channel: bool = False
     epochs: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
 
@@ -44,6 +46,7 @@ class ModelConfig:
                 "num_classes": self.num_classes,
                 "eval_metrics": dict(self.metrics),
             },
+            "_init_params": {"num_classes": self.num_classes, "prior_channel": self.prior_channel},
             "completed_epochs": self.epochs,
         }
         (folder / CONFIG_FILE).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
@@ -66,6 +69,7 @@ class ModelConfig:
                 status=str(content["status"]),
                 preprocess=Preprocess.from_yaml(content),
                 num_classes=int(attributes["num_classes"]),
+                prior_channel=bool((content.get("_init_params") or {}).get("prior_channel", False)),
                 epochs=int(content.get("completed_epochs", 0)),
                 metrics=dict(attributes.get("eval_metrics") or {}),
             )

@@ -21,22 +21,30 @@ class Predictor:
     Args:
         engine: What runs the network.
         preprocess: How a frame becomes the network's input.
+        prior_channel: Whether the network also sees the score of the frame before.
     """
 
-    def __init__(self, engine: Engine, preprocess: Preprocess) -> None:
+    def __init__(self, engine: Engine, preprocess: Preprocess, prior_channel: bool = False) -> None:
         self.engine = engine
         self.preprocess = preprocess
+        self.prior_channel = prior_channel
 
-    def score(self, resized: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def score(self, resized: NDArray[np.uint8], prior: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """Computes P(person) at network size.
 
         Args:
             resized: uint8 [height, width, 3], BGR, as `preprocess.resize` returns it.
+            prior: float32 [height, width], the score of the frame before, for a network with a prior channel; None at
+                the start of a scene, and for other networks.
 
         Returns:
             float32 [height, width] in [0, 1].
         """
-        return self.engine(self.preprocess.normalize(resized[None]))[0, 1]
+        tensor = self.preprocess.normalize(resized[None])
+        if self.prior_channel:
+            plane = np.zeros_like(tensor[:, :1]) if prior is None else prior[None, None]
+            tensor = np.concatenate([tensor, plane], axis=1)
+        return self.engine(tensor)[0, 1]
 
     def alpha(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Computes how much of each pixel is person.
@@ -76,7 +84,7 @@ def load_model(
             f"run: python export.py --model_dir {folder} --save_dir output/export"
         )
     preprocess = config.preprocess.resized(*image_shape) if image_shape else config.preprocess
-    return Predictor(load_engine(folder, engine, threads), preprocess)
+    return Predictor(load_engine(folder, engine, threads), preprocess, config.prior_channel)
 
 
 def default_model_dir() -> Path:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from paddle import nn
 
+from human_segmentation.errors import ModelError
 from human_segmentation.models.deeplabv3p import HumanSegServer
 from human_segmentation.models.hrnet import HumanSegMobile
 from human_segmentation.models.portraitnet import PortraitNet
@@ -13,3 +14,23 @@ MODELS: dict[str, Callable[..., nn.Layer]] = {
     "HumanSegServer": HumanSegServer,
     "PortraitNet": PortraitNet,
 }
+
+
+def build_network(model: str, num_classes: int = 2, prior_channel: bool = False) -> nn.Layer:
+    """Builds a network with random weights.
+
+    Args:
+        model: A key of `MODELS`.
+        num_classes: Classes of its output.
+        prior_channel: Whether its input has a fourth channel, the score of the frame before.
+
+    Raises:
+        ModelError: There is no such network, or it has no prior channel.
+    """
+    if model not in MODELS:
+        raise ModelError(f"the model {model} is unknown; it must be one of {', '.join(MODELS)}")
+    if not prior_channel:
+        return MODELS[model](num_classes)
+    if model != "PortraitNet":
+        raise ModelError(f"{model} has no prior channel; only PortraitNet has one")
+    return PortraitNet(num_classes, in_channels=4)

@@ -38,6 +38,10 @@ def load_mobilenetv2(encoder: MobileNetV2, path: Path, preprocess: Preprocess, i
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"{path}: these are no MobileNetV2 weights ({error}); give the npz file") from error
     weights[0], biases[0] = _converted(weights[0], biases[0], preprocess)
+    priors = encoder.stem.conv.weight.shape[1] - 3
+    if priors:  # a prior channel starts without a say
+        weights[0] = np.pad(weights[0], [(0, 0), (0, priors), (0, 0), (0, 0)])
+        images = paddle.concat([images, paddle.zeros_like(images[:, :priors])], axis=1)
     hooks = []
     for index, (layer, weight, bias) in enumerate(zip(layers, weights, biases, strict=True)):
         if weight.shape != tuple(layer.conv.weight.shape):

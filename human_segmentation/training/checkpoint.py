@@ -13,7 +13,7 @@ from human_segmentation.errors import ModelError
 from human_segmentation.files import whole_folder
 from human_segmentation.inference.model_config import TRAINED, ModelConfig
 from human_segmentation.models.weights import load_params, read_params, read_pickle, save_params
-from human_segmentation.models.zoo import MODELS
+from human_segmentation.models.zoo import build_network
 from human_segmentation.training.ema import WeightAverage
 
 PARAMS_FILE = "model.pdparams"
@@ -127,8 +127,6 @@ def load_network(folder: Path) -> tuple[nn.Layer, ModelConfig]:
     config = ModelConfig.read(folder)
     if config.status != TRAINED:
         raise ModelError(f"{folder}: this is an exported model; give a trained one, such as output/best_model")
-    if config.model not in MODELS:
-        raise ModelError(f"{folder}: the model {config.model} is unknown; it must be one of {', '.join(MODELS)}")
-    network = MODELS[config.model](config.num_classes)
+    network = build_network(config.model, config.num_classes, config.prior_channel)
     load_params(network, read_params(folder / PARAMS_FILE), folder / PARAMS_FILE)
     return network, config

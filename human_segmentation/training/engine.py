@@ -44,8 +44,7 @@ def train_one_epoch(
     Args:
         forward: The network in training mode.
         network: The same, for its gradients.
-        batches: Alphas uint8 [N, H, W], where they count uint8 [N, H, W], photos uint8 [N, H, W, 3] and, where the
-            objective asks for them, plain photos uint8 [N, H, W, 3].
+        batches: What `TrainingSet` gives, stacked.
         objective: The loss.
         preprocess: Normalises the photos.
         optimizer: Its learning rate moves on every step.
@@ -61,10 +60,9 @@ def train_one_epoch(
     losses: list[float] = []
     waited, before = 0.0, time.perf_counter()
     scaler = paddle.amp.GradScaler(enable=amp)
-    for alphas, valid, *photos in batches:
+    for samples in batches:
         waited += time.perf_counter() - before
-        images, plain = (*(paddle.to_tensor(preprocess.normalize(x.numpy())) for x in photos), None)[:2]
-        batch = Batch(images, plain, alphas.astype("float32") / 255, valid.astype("float32") / 255)
+        batch = _batch(samples, preprocess)
         with paddle.amp.auto_cast(enable=amp):
             loss = objective(forward, batch)
         losses.append(float(loss))
@@ -79,3 +77,17 @@ def train_one_epoch(
         average.update()
         before = time.perf_counter()
     return float(np.mean(losses)), waited
+
+
+def _batch(samples: list[paddle.Tensor], preprocess: Preprocess) -> Batch:
+    """A batch from alphas, where they count, photos, and plain photos and priors if there are any."""
+    alphas, valid, *rest = samples
+    photos = [paddle.to_tensor(preprocess.normalize(x.numpy())) for x in rest if x.ndim == 4]
+    priors = [_share(x).unsqueeze(1) for x in rest if x.ndim == 3]
+    images, *plain = (paddle.concat([photo, *priors], axis=1) for photo in photos)
+    return Batch(images, plain[0] if plain else None, _share(alphas), _share(valid))
+
+
+def _share(x: paddle.Tensor) -> paddle.Tensor:
+    """uint8 in [0, 255] as float32 in [0, 1]."""
+    return x.astype("float32") / 255

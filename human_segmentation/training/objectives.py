@@ -14,7 +14,7 @@ class Batch:
     """A batch of samples at network size.
 
     Attributes:
-        images: float32 [N, 3, H, W], normalised photos.
+        images: float32 [N, C, H, W], normalised photos and, as a fourth channel, priors in [0, 1] if there are any.
         plain: The same photos without changes of texture, where the objective asks for them.
         alphas: float32 [N, H, W] in [0, 1].
         valid: float32 [N, H, W], 1 where the alpha counts.

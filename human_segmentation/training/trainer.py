@@ -19,7 +19,7 @@ from human_segmentation.inference.predictor import Predictor
 from human_segmentation.inference.preprocess import Preprocess
 from human_segmentation.models.portraitnet import PortraitNet
 from human_segmentation.models.weights import load_params, read_params
-from human_segmentation.models.zoo import MODELS
+from human_segmentation.models.zoo import build_network
 from human_segmentation.training import distributed
 from human_segmentation.training.backbone import load_mobilenetv2
 from human_segmentation.training.checkpoint import (
@@ -54,6 +54,7 @@ class TrainOptions:
         model_type: A key of the zoo.
         save_dir: Folder of the run.
         num_classes: Classes of the mask.
+        prior_channel: Whether the network also sees the score of the frame before.
         pretrain_weights: Where the network starts: a trained model, or ImageNet weights for PortraitNet's encoder.
         resume_checkpoint: Where the run goes on: an epoch_N folder, or the folder of a run for its newest whole one.
         num_epochs: Epochs of the whole run.
@@ -72,6 +73,7 @@ class TrainOptions:
     model_type: str
     save_dir: Path
     num_classes: int = 2
+    prior_channel: bool = False
     pretrain_weights: Path | None = None
     resume_checkpoint: Path | None = None
     num_epochs: int = 10
@@ -103,6 +105,8 @@ def train(options: TrainOptions, training_set: TrainingSet, val_samples: Sequenc
     for name in ("num_epochs", "batch_size", "learning_rate", "save_interval_epochs"):
         if getattr(options, name) <= 0:
             raise DataError(f"--{name} must be above 0, and it is {getattr(options, name)}")
+    if options.num_classes != 2:
+        raise DataError(f"--num_classes {options.num_classes}: labels here have two classes, background and person")
     if len(training_set) < options.batch_size:
         raise DataError(
             f"the training list has {len(training_set)} photos and a batch {options.batch_size}; "
@@ -124,20 +128,22 @@ class _Run:
         recipe = RECIPES[options.model_type]
         self.objective = options.objective or recipe.objective
         self.preprocess = recipe.preprocess.resized(*training_set.size)
-        self.network = MODELS[options.model_type](options.num_classes)
+        self.network = build_network(options.model_type, options.num_classes, options.prior_channel)
         if options.pretrain_weights is not None:
             _start_from(options.pretrain_weights, self.network, self.preprocess, training_set)
         distributed.broadcast(self.network)
         self.forward = paddle.jit.to_static(
-            self.network, input_spec=[paddle.static.InputSpec([None, 3, None, None], "float32")], full_graph=True
+            self.network,
+            input_spec=[paddle.static.InputSpec([None, 4 if options.prior_channel else 3, None, None], "float32")],
+            full_graph=True,
         )
         self.average = WeightAverage(self.network, options.ema)
         steps = len(training_set) // options.batch_size
         schedule = build_schedule(options.schedule or recipe.schedule, options.learning_rate, options.num_epochs, steps)
         self.optimizer = build_optimizer(self.network, schedule, options.clip)
         # The averaged weights run in a network of their own.
-        self.averaged = MODELS[options.model_type](options.num_classes)
-        self.predictor = Predictor(NetworkEngine(self.averaged), self.preprocess)
+        self.averaged = build_network(options.model_type, options.num_classes, options.prior_channel)
+        self.predictor = Predictor(NetworkEngine(self.averaged), self.preprocess, options.prior_channel)
         self.progress = Progress()
         if options.resume_checkpoint is not None:
             folder = find_checkpoint(options.resume_checkpoint, options.model_type)
@@ -221,7 +227,15 @@ class _Run:
 
     def _save(self, metrics: dict[str, float], better: bool) -> None:
         options, epoch = self.options, self.progress.epochs
-        config = ModelConfig(options.model_type, TRAINED, self.preprocess, options.num_classes, epoch, metrics)
+        config = ModelConfig(
+            options.model_type,
+            TRAINED,
+            self.preprocess,
+            num_classes=options.num_classes,
+            prior_channel=options.prior_channel,
+            epochs=epoch,
+            metrics=metrics,
+        )
         if better:
             save_model(options.save_dir / BEST, self.average.state_dict(), config)
         if epoch % options.save_interval_epochs == 0 or epoch == options.num_epochs:
@@ -239,7 +253,7 @@ class _Run:
         folder = self.options.save_dir / BEST
         if distributed.rank() == 0 and folder.is_dir():
             network, _ = load_network(folder)
-            predictor = Predictor(NetworkEngine(network), self.preprocess)
+            predictor = Predictor(NetworkEngine(network), self.preprocess, self.options.prior_channel)
             scores = measure(predictor, self.val_samples).masks.foreground
             path = self.options.save_dir / "report.html"
             write_report(path, self.progress.history, predictor, self.val_samples, scores)

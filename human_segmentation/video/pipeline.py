@@ -13,6 +13,7 @@ from human_segmentation.inference.predictor import Predictor
 from human_segmentation.video.background import Background
 from human_segmentation.video.composite import composite, estimate_foreground, refine_alpha
 from human_segmentation.video.frames import Source
+from human_segmentation.video.scene import SceneCuts
 from human_segmentation.video.sinks import Sink
 from human_segmentation.video.temporal import FlowTracker
 
@@ -48,10 +49,16 @@ def replace_background(
         What was done.
     """
     frames = 0
+    prior, is_cut = None, SceneCuts()
     with _stop_requests() as stop, tqdm(total=source.length, unit="frame", disable=None) as bar:
         for frame in source:
             resized = predictor.preprocess.resize(frame.image)
-            score = predictor.score(resized)
+            if is_cut(resized):
+                prior = None
+                if tracker is not None:
+                    tracker.reset()
+            score = predictor.score(resized, prior)
+            prior = score
             if tracker is not None:
                 score = tracker(resized, score)
             alpha = refine_alpha(frame.image, predictor.preprocess.crop(score, frame.image.shape[1::-1]))
