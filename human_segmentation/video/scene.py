@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 SIDE = 8
 """Pictures are compared at this size, where movement hardly shows."""
 CORRELATION = 0.6
-"""Pictures that correlate less belong to different scenes. Of 104 pairs of unlike photographs all but one do, and of 105
-pairs of a photograph and itself, moved by a twentieth of its width, none."""
+"""Pictures that correlate less belong to different scenes. Of 104 pairs of unlike photographs all but one do; of 105
+pairs of a photograph and itself, moved by a twentieth of its width, none does."""
 
 
 class SceneCuts:
