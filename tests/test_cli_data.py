@@ -103,4 +103,5 @@ def test_train_refuses_weights_of_another_model(lists, tmp_path):
     message = fail("train.py", *flags, "--model_type", "PortraitNet", "--pretrain_weights", TRAINED)
     assert "encoder.stem.conv.weight is missing" in message
     assert "--model_type" in fail("train.py", *flags, "--no_boundary_loss")
+    assert "--image_shape 0 32" in fail("train.py", *flags, "--image_shape", 0, 32)
     assert not (tmp_path / "out").exists()

@@ -41,12 +41,21 @@ def _camera(text: str) -> int | str:
     return int(text) if text.isdigit() else text
 
 
+def network_size(args: argparse.Namespace) -> tuple[int, int] | None:
+    """Width and height of the network's input, where they are given."""
+    if args.image_shape is None:
+        return None
+    width, height = args.image_shape
+    if min(width, height) < 1:
+        raise DataError(f"--image_shape {width} {height}: both numbers must be 1 or more; 192 192 is usual")
+    return width, height
+
+
 def build_predictor(args: argparse.Namespace) -> Predictor:
     """Loads the model that the arguments name."""
-    for value in (*(args.image_shape or ()), args.threads if args.threads is not None else 1):
-        if value < 1:
-            raise DataError(f"--image_shape and --threads take numbers from 1 on, and one of them is {value}")
-    return load_model(args.model_dir, args.engine, args.threads, args.image_shape and tuple(args.image_shape))
+    if args.threads is not None and args.threads < 1:
+        raise DataError(f"--threads {args.threads}: the number must be 1 or more")
+    return load_model(args.model_dir, args.engine, args.threads, network_size(args))
 
 
 def build_any_predictor(args: argparse.Namespace) -> Predictor:
@@ -57,7 +66,8 @@ def build_any_predictor(args: argparse.Namespace) -> Predictor:
     from human_segmentation.training.engine import NetworkEngine
 
     network, config = load_network(args.model_dir)
-    preprocess = config.preprocess.resized(*args.image_shape) if args.image_shape else config.preprocess
+    size = network_size(args)
+    preprocess = config.preprocess.resized(*size) if size else config.preprocess
     return Predictor(NetworkEngine(network), preprocess, config.prior_channel)
 
 

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from human_segmentation.cli.common import network_size
 from human_segmentation.errors import DataError
 from human_segmentation.models.zoo import MODELS
 from human_segmentation.training.optimizer import SCHEDULES
@@ -79,7 +80,8 @@ def run(args: argparse.Namespace) -> int:
         objective = PortraitNetObjective(not args.no_boundary_loss, not args.no_consistency_loss)
     elif args.no_boundary_loss or args.no_consistency_loss:
         raise DataError("--no_boundary_loss and --no_consistency_loss belong to --model_type PortraitNet")
-    preprocess = recipe.preprocess.resized(*args.image_shape) if args.image_shape else recipe.preprocess
+    size = network_size(args)
+    preprocess = recipe.preprocess.resized(*size) if size else recipe.preprocess
     training_set = TrainingSet(
         parts,
         (preprocess.width, preprocess.height),

@@ -84,7 +84,15 @@ def load_model(
             f"run: python export.py --model_dir {folder} --save_dir output/export"
         )
     preprocess = config.preprocess.resized(*image_shape) if image_shape else config.preprocess
-    return Predictor(load_engine(folder, engine, threads), preprocess, config.prior_channel)
+    predictor = Predictor(load_engine(folder, engine, threads), preprocess, config.prior_channel)
+    try:
+        predictor.score(np.zeros((preprocess.height, preprocess.width, 3), np.uint8))
+    except Exception as error:  # each library has exceptions of its own
+        raise ModelError(
+            f"{folder}: the model cannot run at {preprocess.width}x{preprocess.height} pixels; give the size that it "
+            "was trained for, or leave --image_shape out"
+        ) from error
+    return predictor
 
 
 def default_model_dir() -> Path:
