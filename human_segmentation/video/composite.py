@@ -8,7 +8,7 @@ GUIDE_SIDE = 480
 """Longest side, in pixels, at which the guided filter fits its lines."""
 GUIDE_RADIUS = 5
 GUIDE_EPSILON = 2e-4
-SOLID = (0.1, 0.9)
+SOLID = (0.2, 0.8)
 """Alphas below the first become 0 and above the second 1: what the filter leaves there is haze, no hair."""
 FUSION_SIDE = 240
 """Longest side, in pixels, at which colours are averaged."""
