@@ -1,6 +1,7 @@
 """`train`: trains a model on photos with labels."""
 
 import argparse
+import math
 from pathlib import Path
 
 from human_segmentation.cli.common import network_size
@@ -65,9 +66,12 @@ def run(args: argparse.Namespace) -> int:
     for entry in args.dataset:
         name, _, weight = entry.partition("=")
         try:
-            parts.append(WeightedSamples(read_list(Path(name), Path(name).parent), float(weight or 1)))
+            share = float(weight or 1)
+            if not 0 < share < math.inf:
+                raise ValueError
         except ValueError as error:
-            raise DataError(f"--dataset {entry}: the weight is no number; write LIST or LIST=2.5") from error
+            raise DataError(f"--dataset {entry}: the weight is no number above 0; write LIST or LIST=2.5") from error
+        parts.append(WeightedSamples(read_list(Path(name), Path(name).parent), share))
     if not parts:
         raise DataError("no photos to train on; give --train_list or --dataset")
     swap = None
