@@ -197,6 +197,10 @@ def test_a_killed_run_resumes_bit_for_bit(lists, tmp_path):
             time.sleep(0.01)
         time.sleep(float(np.random.default_rng().uniform(0, 1)))  # anywhere: in a step, an evaluation, a save
         process.kill()
+    deadline = time.monotonic() + 10
+    while subprocess.run(["pgrep", "-f", str(broken)], stdout=subprocess.DEVNULL).returncode == 0:
+        assert time.monotonic() < deadline, "a worker outlives the run"
+        time.sleep(0.1)
     subprocess.run([sys.executable, *train_command(lists, broken, "--resume_checkpoint", broken)], cwd=ROOT, check=True)
     for name in ("raw.pdparams", "model.pdparams"):
         one, two = (read_params(folder / "epoch_6" / name) for folder in (whole, broken))

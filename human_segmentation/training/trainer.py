@@ -1,5 +1,8 @@
 """A whole training run."""
 
+import ctypes
+import signal
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +44,8 @@ from human_segmentation.training.report import panel, write_report
 from human_segmentation.training.run_log import RunLog
 
 WORKERS = 1
+PR_SET_PDEATHSIG = 1
+"""Linux's number for the request to be told of the parent's end."""
 CALIBRATION_PHOTOS = 32
 PANELS = 4
 BEST = "best_model"
@@ -178,7 +183,9 @@ class _Run:
         self.training_set.set_epoch(epoch)
         share = list(range(distributed.rank(), len(self.training_set) // world * world, world))
         sampler = BatchSampler(sampler=share, batch_size=options.batch_size // world, drop_last=True)
-        loader = DataLoader(self.training_set, batch_sampler=sampler, num_workers=WORKERS)
+        loader = DataLoader(
+            self.training_set, batch_sampler=sampler, num_workers=WORKERS, worker_init_fn=_end_with_parent
+        )
         self.network.train()
         title = f"epoch {epoch + 1}/{options.num_epochs}"
         start = time.perf_counter()
@@ -258,6 +265,12 @@ class _Run:
             path = self.options.save_dir / "report.html"
             write_report(path, self.progress.history, predictor, self.val_samples, scores)
         return best
+
+
+def _end_with_parent(_worker: int) -> None:
+    """Ties a worker process to the run; it would wait for ever where the run is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _start_from(path: Path, network: nn.Layer, preprocess: Preprocess, training_set: TrainingSet) -> None:
