@@ -5,16 +5,37 @@ import math
 from pathlib import Path
 
 from human_segmentation.cli.common import network_size
+from human_segmentation.datasets.dataset import TrainingSet, WeightedSamples
+from human_segmentation.datasets.list_file import read_list
+from human_segmentation.datasets.transforms import BackgroundSwap
 from human_segmentation.errors import DataError
+from human_segmentation.inference.preprocess import Preprocess
 from human_segmentation.models.zoo import MODELS
+from human_segmentation.training.objectives import Objective, PortraitNetObjective
 from human_segmentation.training.optimizer import SCHEDULES
+from human_segmentation.training.recipes import RECIPES
+from human_segmentation.training.run_log import WRITERS
+from human_segmentation.training.trainer import TrainOptions, train
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of PaddleX 1.3's train.py, and ours."""
+    add_data_arguments(parser)
+    parser.add_argument("--num_classes", type=int, default=2, help="classes of the labels, the background included")
+    parser.add_argument("--resume_checkpoint", type=Path, help="epoch_N folder of a run to go on with")
+    parser.add_argument("--schedule", choices=SCHEDULES, help="course of the learning rate; default: the model's")
+    parser.add_argument("--clip", type=float, help="largest norm of the gradients; default: no limit")
+    parser.add_argument("--early_stopping", type=int, metavar="EPOCHS", help="end after so many without improvement")
+    parser.add_argument("--amp", action="store_true", help="mixed precision on a GPU")
+    parser.add_argument("--use_vdl", action="store_true", help="write VisualDL's event files")
+    parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard's event files")
+    parser.add_argument("--save_interval_epochs", type=int, default=1, help="epochs between checkpoints")
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is trained on what, and how long."""
     parser.add_argument("--model_type", default="HumanSegMobile", choices=list(MODELS), help="the network")
     parser.add_argument("--save_dir", type=Path, default=Path("output"), help="folder for the models")
-    parser.add_argument("--num_classes", type=int, default=2, help="classes of the labels, the background included")
     parser.add_argument("--data_dir", type=Path, default=Path(), help="folder that the lists' paths are relative to")
     parser.add_argument("--train_list", type=Path, help="list of photos and labels to train on")
     parser.add_argument("--val_list", type=Path, required=True, help="list of photos and labels to choose the best by")
@@ -27,21 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--background_list", type=Path, help="list of photos without people to put people in front of")
     parser.add_argument("--pretrain_weights", type=Path, help="trained model to start from")
-    parser.add_argument("--resume_checkpoint", type=Path, help="epoch_N folder of a run to go on with")
     parser.add_argument(
         "--image_shape", type=int, nargs=2, metavar=("W", "H"), help="size of the network's input; default: the model's"
     )
-    parser.add_argument("--schedule", choices=SCHEDULES, help="course of the learning rate; default: the model's")
-    parser.add_argument("--ema", type=float, default=0.998, help="decay of the averaged weights; 0 does not average")
-    parser.add_argument("--clip", type=float, help="largest norm of the gradients; default: no limit")
-    parser.add_argument("--early_stopping", type=int, metavar="EPOCHS", help="end after so many without improvement")
-    parser.add_argument("--amp", action="store_true", help="mixed precision on a GPU")
-    parser.add_argument("--use_vdl", action="store_true", help="write VisualDL's event files")
-    parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard's event files")
     parser.add_argument("--num_epochs", type=int, default=100, help="epochs of the whole run")
     parser.add_argument("--batch_size", type=int, default=8, help="photos a step")
     parser.add_argument("--learning_rate", type=float, default=0.001, help="highest learning rate")
-    parser.add_argument("--save_interval_epochs", type=int, default=1, help="epochs between checkpoints")
+    parser.add_argument("--ema", type=float, default=0.998, help="decay of the averaged weights; 0 does not average")
     parser.add_argument(
         "--prior_channel", action="store_true", help="PortraitNet that also sees the score of the frame before"
     )
@@ -52,14 +65,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Builds the data sets and trains."""
-    from human_segmentation.datasets.dataset import TrainingSet, WeightedSamples
-    from human_segmentation.datasets.list_file import read_list
-    from human_segmentation.datasets.transforms import BackgroundSwap
-    from human_segmentation.training.objectives import PortraitNetObjective
-    from human_segmentation.training.recipes import RECIPES
-    from human_segmentation.training.run_log import WRITERS
-    from human_segmentation.training.trainer import TrainOptions, train
+    objective = build_objective(args)
+    training_set = build_training_set(args, objective.needs_plain)
+    flags = {name: value for name, value in vars(args).items() if name in TrainOptions.__dataclass_fields__}
+    writers = tuple(name for name in WRITERS if getattr(args, name))
+    options = TrainOptions(**flags, objective=objective, writers=writers)
+    best = train(options, training_set, read_list(args.val_list, args.data_dir))
+    print(f"best model: {args.save_dir / 'best_model'}, mIoU {best['miou']:.4f}")
+    return 0
 
+
+def build_objective(args: argparse.Namespace) -> Objective:
+    """The loss of the network that is trained, without what was switched off."""
+    objective = RECIPES[args.model_type].objective
+    if isinstance(objective, PortraitNetObjective):
+        return PortraitNetObjective(not args.no_boundary_loss, not args.no_consistency_loss)
+    if args.no_boundary_loss or args.no_consistency_loss:
+        raise DataError("--no_boundary_loss and --no_consistency_loss belong to --model_type PortraitNet")
+    return objective
+
+
+def build_preprocess(args: argparse.Namespace) -> Preprocess:
+    """How the input of the network is made."""
+    preprocess, size = RECIPES[args.model_type].preprocess, network_size(args)
+    return preprocess.resized(*size) if size else preprocess
+
+
+def build_training_set(args: argparse.Namespace, plain: bool) -> TrainingSet:
+    """The photos of all lists; `plain` asks for those without changes of texture too."""
     parts = []
     if args.train_list:
         parts.append(WeightedSamples(read_list(args.train_list, args.data_dir)))
@@ -78,26 +111,13 @@ def run(args: argparse.Namespace) -> int:
     if args.background_list:
         rows = read_list(args.background_list, args.background_list.parent)
         swap = BackgroundSwap([row.image for row in rows])
-    recipe = RECIPES[args.model_type]
-    objective = recipe.objective
-    if isinstance(objective, PortraitNetObjective):
-        objective = PortraitNetObjective(not args.no_boundary_loss, not args.no_consistency_loss)
-    elif args.no_boundary_loss or args.no_consistency_loss:
-        raise DataError("--no_boundary_loss and --no_consistency_loss belong to --model_type PortraitNet")
-    size = network_size(args)
-    preprocess = recipe.preprocess.resized(*size) if size else recipe.preprocess
-    training_set = TrainingSet(
+    preprocess = build_preprocess(args)
+    return TrainingSet(
         parts,
         (preprocess.width, preprocess.height),
         args.seed,
         swap,
         stretch=0.5 if preprocess.padding is None else 0.0,
-        plain=objective.needs_plain,
+        plain=plain,
         prior=args.prior_channel,
     )
-    flags = {name: value for name, value in vars(args).items() if name in TrainOptions.__dataclass_fields__}
-    writers = tuple(name for name in WRITERS if getattr(args, name))
-    options = TrainOptions(**flags, objective=objective, writers=writers)
-    best = train(options, training_set, read_list(args.val_list, args.data_dir))
-    print(f"best model: {args.save_dir / 'best_model'}, mIoU {best['miou']:.4f}")
-    return 0

@@ -35,18 +35,11 @@ class Transition(nn.Layer):
 
 
 def upsampling(channels: int) -> nn.Conv2DTranspose:
-    """Transposed convolution, each channel by itself, that doubles the size and starts as bilinear interpolation."""
+    """Transposed convolution that doubles the size and starts as bilinear interpolation of each channel."""
     line = np.array([0.25, 0.75, 0.75, 0.25], np.float32)
-    kernel = np.broadcast_to(np.outer(line, line), (channels, 1, 4, 4))
+    kernel = np.eye(channels, dtype=np.float32)[..., None, None] * np.outer(line, line)
     return nn.Conv2DTranspose(
-        channels,
-        channels,
-        4,
-        stride=2,
-        padding=1,
-        groups=channels,
-        weight_attr=nn.initializer.Assign(kernel),
-        bias_attr=False,
+        channels, channels, 4, stride=2, padding=1, weight_attr=nn.initializer.Assign(kernel), bias_attr=False
     )
 
 

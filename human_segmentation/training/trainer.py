@@ -10,23 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import paddle
-from paddle import nn
 from paddle.io import BatchSampler, DataLoader
 from tqdm import tqdm
 
 from human_segmentation.datasets.dataset import TrainingSet
 from human_segmentation.datasets.list_file import Sample
-from human_segmentation.errors import DataError, HumanSegError, ModelError
+from human_segmentation.errors import DataError, HumanSegError
 from human_segmentation.inference.model_config import TRAINED, ModelConfig
 from human_segmentation.inference.predictor import Predictor
-from human_segmentation.inference.preprocess import Preprocess
-from human_segmentation.models.portraitnet import PortraitNet
-from human_segmentation.models.weights import load_params, read_params
 from human_segmentation.models.zoo import build_network
 from human_segmentation.training import distributed
-from human_segmentation.training.backbone import load_mobilenetv2
 from human_segmentation.training.checkpoint import (
-    PARAMS_FILE,
     Progress,
     find_checkpoint,
     load_checkpoint,
@@ -37,6 +31,7 @@ from human_segmentation.training.checkpoint import (
 from human_segmentation.training.ema import WeightAverage
 from human_segmentation.training.engine import NetworkEngine, train_one_epoch
 from human_segmentation.training.evaluation import Evaluation, measure
+from human_segmentation.training.initial import start_from
 from human_segmentation.training.objectives import Objective
 from human_segmentation.training.optimizer import build_optimizer, build_schedule
 from human_segmentation.training.recipes import RECIPES
@@ -46,7 +41,6 @@ from human_segmentation.training.run_log import RunLog
 WORKERS = 1
 PR_SET_PDEATHSIG = 1
 """Linux's number for the request to be told of the parent's end."""
-CALIBRATION_PHOTOS = 32
 PANELS = 4
 BEST = "best_model"
 
@@ -135,7 +129,7 @@ class _Run:
         self.preprocess = recipe.preprocess.resized(*training_set.size)
         self.network = build_network(options.model_type, options.num_classes, options.prior_channel)
         if options.pretrain_weights is not None:
-            _start_from(options.pretrain_weights, self.network, self.preprocess, training_set)
+            start_from(options.pretrain_weights, self.network, self.preprocess, training_set)
         distributed.broadcast(self.network)
         self.forward = paddle.jit.to_static(
             self.network,
@@ -271,17 +265,3 @@ def _end_with_parent(_worker: int) -> None:
     """Ties a worker process to the run; it would wait for ever where the run is killed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _start_from(path: Path, network: nn.Layer, preprocess: Preprocess, training_set: TrainingSet) -> None:
-    """Loads a trained model, or ImageNet weights (an npz file) into PortraitNet's encoder."""
-    if path.suffix == ".npz":
-        if not isinstance(network, PortraitNet):
-            raise ModelError(
-                f"{path}: these are weights of MobileNetV2, which only PortraitNet has; give a trained model"
-            )
-        photos = np.stack([training_set[i][2] for i in range(min(CALIBRATION_PHOTOS, len(training_set)))])
-        load_mobilenetv2(network.encoder, path, preprocess, paddle.to_tensor(preprocess.normalize(photos)))
-        return
-    path = path / PARAMS_FILE if path.is_dir() else path
-    load_params(network, read_params(path), path)

@@ -1,4 +1,4 @@
-"""ImageNet weights for PortraitNet's encoder."""
+"""Where the training of a network starts: a trained model, or ImageNet weights for PortraitNet's encoder."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,10 +7,40 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from human_segmentation.datasets.dataset import TrainingSet
 from human_segmentation.errors import ModelError
 from human_segmentation.inference.preprocess import Preprocess
 from human_segmentation.models.layers import ConvBN
 from human_segmentation.models.mobilenetv2 import MobileNetV2
+from human_segmentation.models.portraitnet import PortraitNet
+from human_segmentation.models.weights import load_params, read_params
+from human_segmentation.training.checkpoint import PARAMS_FILE
+
+CALIBRATION_PHOTOS = 32
+
+
+def start_from(path: Path, network: nn.Layer, preprocess: Preprocess, training_set: TrainingSet) -> None:
+    """Loads a trained model, or ImageNet weights (an npz file) into PortraitNet's encoder.
+
+    Args:
+        path: Folder of a trained model, its `model.pdparams`, or the npz file.
+        network: What is to be trained.
+        preprocess: How its input is made.
+        training_set: Where photos are taken from to measure the statistics of ImageNet weights.
+
+    Raises:
+        ModelError: The file is missing, damaged or belongs to another network.
+    """
+    if path.suffix == ".npz":
+        if not isinstance(network, PortraitNet):
+            raise ModelError(
+                f"{path}: these are weights of MobileNetV2, which only PortraitNet has; give a trained model"
+            )
+        photos = np.stack([training_set[i][2] for i in range(min(CALIBRATION_PHOTOS, len(training_set)))])
+        load_mobilenetv2(network.encoder, path, preprocess, paddle.to_tensor(preprocess.normalize(photos)))
+        return
+    path = path / PARAMS_FILE if path.is_dir() else path
+    load_params(network, read_params(path), path)
 
 
 @paddle.no_grad()

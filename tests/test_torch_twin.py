@@ -1,0 +1,145 @@
+"""The PyTorch twins under tools/ against the networks and losses that they stand for."""
+
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import paddle
+import pytest
+from conftest import ROOT
+
+from human_segmentation.models.zoo import build_network
+from human_segmentation.training.checkpoint import load_network
+from human_segmentation.training.engine import NetworkEngine
+from human_segmentation.training.objectives import Batch, MaskObjective, PortraitNetObjective
+
+torch = pytest.importorskip("torch")
+sys.path.insert(0, str(ROOT / "tools" / "torch_twin"))
+
+import losses  # noqa: E402
+import params  # noqa: E402
+
+
+@pytest.mark.parametrize(("model", "prior"), [("HumanSegMobile", False), ("PortraitNet", False), ("PortraitNet", True)])
+def test_twin_computes_what_the_network_computes(model, prior):
+    network = build_network(model, prior_channel=prior)
+    rng = np.random.default_rng(0)
+    for name, value in network.state_dict().items():  # statistics as after training, not 0 and 1
+        if name.endswith(("_mean", "_variance", "bn.bias")):
+            value.set_value((abs(rng.normal(1, 0.2, value.shape))).astype(np.float32))
+    weights = {name: value.numpy() for name, value in network.state_dict().items()}
+    twin = params.build_twin(model, prior_channel=prior)
+    params.from_paddle(twin, weights)
+    tensor = rng.standard_normal((2, 4 if prior else 3, 64, 96), np.float32)
+    with torch.no_grad():
+        scores = twin.eval()(torch.from_numpy(tensor)).softmax(1).numpy()
+    assert scores.std() > 0.01
+    assert np.abs(scores - NetworkEngine(network)(tensor)).max() < 1e-4
+    back = params.to_paddle(twin)
+    assert back.keys() == weights.keys()
+    assert all(np.array_equal(back[name], weights[name]) for name in weights)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        MaskObjective(),
+        PortraitNetObjective(boundary=False, consistency=False),
+        PortraitNetObjective(boundary=True, consistency=False),
+        PortraitNetObjective(),
+    ],
+)
+def test_losses_are_those_of_the_objective(objective):
+    rng = np.random.default_rng(1)
+    alphas = cv2.GaussianBlur(rng.random((3, 24, 24), np.float32), (9, 9), 3)
+    alphas = (alphas - alphas.min()) / (alphas.max() - alphas.min())
+    valid = (rng.random(alphas.shape) < 0.8).astype(np.float32)
+    copies = 2 if objective.needs_plain else 1
+    heads = rng.normal(0, 2, (2, 3 * copies, 2, 24, 24)).astype(np.float32)
+    images = np.zeros((3, 3, 24, 24), np.float32)
+    plain = images if objective.needs_plain else None
+
+    def outputs(library):
+        def forward(_images):
+            mask, boundary = (library(head) for head in heads)
+            return mask if isinstance(objective, MaskObjective) else (mask, boundary)
+
+        return forward
+
+    batch = Batch(*(None if x is None else paddle.to_tensor(x) for x in (images, plain, alphas, valid)))
+    expected = float(objective(outputs(paddle.to_tensor), batch))
+    tensors = [None if x is None else torch.from_numpy(x) for x in (images, plain, alphas, valid)]
+    assert float(losses.compute(objective, outputs(torch.from_numpy), *tensors)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.fixture
+def lists(tmp_path):
+    """Light discs on dark noise, 16 to train on and 4 to choose by."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(20):
+        image = rng.integers(0, 100, (48, 48, 3), dtype=np.uint8)
+        mask = np.zeros((48, 48), np.uint8)
+        cv2.circle(mask, tuple(map(int, rng.integers(16, 32, 2))), int(rng.integers(8, 14)), 255, -1)
+        image[mask > 0] += 120
+        cv2.imwrite(str(tmp_path / f"{i}.png"), image)
+        cv2.imwrite(str(tmp_path / f"{i}_mask.png"), mask)
+        rows.append(f"{i}.png {i}_mask.png\n")
+    (tmp_path / "train.txt").write_text("".join(rows[:16]))
+    (tmp_path / "val.txt").write_text("".join(rows[16:]))
+    return tmp_path
+
+
+def train_command(lists, save_dir, *options):
+    command = [sys.executable, "tools/torch_twin/train.py", "--data_dir", lists, "--train_list", lists / "train.txt"]
+    command += ["--val_list", lists / "val.txt", "--image_shape", "32", "32", "--batch_size", "4", "--save_dir"]
+    command += [save_dir, "--learning_rate", "0.01", "--num_epochs", "10", "--threads", "1", *options]
+    return list(map(str, command))
+
+
+def train(*args):
+    done = subprocess.run(train_command(*args), cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.splitlines()
+
+
+def test_a_killed_run_resumes_bit_for_bit_and_gives_a_model_of_this_project(lists, tmp_path):
+    train(lists, tmp_path / "whole")
+    folder = tmp_path / "whole" / "best_model"
+    assert json.loads((folder / "metrics.json").read_text())["miou"] > 0.8
+    _, config = load_network(folder)
+    assert (config.model, config.status, config.preprocess.width) == ("HumanSegMobile", "Normal", 32)
+
+    with subprocess.Popen(
+        train_command(lists, tmp_path / "killed"),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        for line in process.stdout:
+            if line.startswith("epoch 4/"):
+                process.kill()
+    resumed = train(lists, tmp_path / "killed", "--resume")
+    assert 1 <= len(resumed) <= 7
+    weights, expected = (torch.load(tmp_path / name / "last.pt", weights_only=True) for name in ("killed", "whole"))
+    for part in ("twin", "average"):
+        for name, value in expected[part].items():
+            assert torch.equal(weights[part][name], value), name
+
+
+def test_portraitnet_with_everything_learns(lists, tmp_path):
+    lines = train(lists, tmp_path / "run", "--model_type", "PortraitNet", "--prior_channel")
+    losses_by_epoch = [float(line.split("loss ")[1].split(",")[0]) for line in lines]
+    assert losses_by_epoch[-1] < 0.7 * losses_by_epoch[0]
+    assert load_network(tmp_path / "run" / "best_model")[1].prior_channel
+
+
+def test_nothing_to_resume_from(lists, tmp_path):
+    done = subprocess.run(
+        train_command(lists, tmp_path / "none", "--resume"), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "there is no such file to resume from" in done.stderr
