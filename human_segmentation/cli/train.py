@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of PaddleX 1.3's train.py, and ours."""
     add_data_arguments(parser)
     parser.add_argument("--num_classes", type=int, default=2, help="classes of the labels, the background included")
+    parser.add_argument("--width", type=float, default=1.0, help="factor of PortraitNet's channels")
     parser.add_argument("--resume_checkpoint", type=Path, help="epoch_N folder of a run to go on with")
     parser.add_argument("--schedule", choices=SCHEDULES, help="course of the learning rate; default: the model's")
     parser.add_argument("--clip", type=float, help="largest norm of the gradients; default: no limit")

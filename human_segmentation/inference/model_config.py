@@ -23,6 +23,7 @@ class ModelConfig:
         preprocess: How a frame becomes the network's input.
         num_classes: Classes of the output.
         prior_channel: Whether its input has a fourth channel, the score of the frame before.
+        width: Factor of the network's channels.
         epochs: Epochs that it was trained for.
         metrics: Metrics on the validation list, in [0, 1].
     """
@@ -32,6 +33,7 @@ class ModelConfig:
     preprocess: Preprocess
     num_classes: int = 2
     prior_channel: bool = False
+    width: float = 1.0
     epochs: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
 
@@ -46,7 +48,11 @@ class ModelConfig:
                 "num_classes": self.num_classes,
                 "eval_metrics": dict(self.metrics),
             },
-            "_init_params": {"num_classes": self.num_classes, "prior_channel": self.prior_channel},
+            "_init_params": {
+                "num_classes": self.num_classes,
+                "prior_channel": self.prior_channel,
+                "width": self.width,
+            },
             "completed_epochs": self.epochs,
         }
         (folder / CONFIG_FILE).write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
@@ -63,13 +69,14 @@ class ModelConfig:
             raise ModelError(f"{folder}: the model folder does not exist; give the folder of a model with --model_dir")
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
-            attributes = content["_Attributes"]
+            attributes, init = content["_Attributes"], content.get("_init_params") or {}
             return cls(
                 model=str(content["Model"]),
                 status=str(content["status"]),
                 preprocess=Preprocess.from_yaml(content),
                 num_classes=int(attributes["num_classes"]),
-                prior_channel=bool((content.get("_init_params") or {}).get("prior_channel", False)),
+                prior_channel=bool(init.get("prior_channel", False)),
+                width=float(init.get("width", 1.0)),
                 epochs=int(content.get("completed_epochs", 0)),
                 metrics=dict(attributes.get("eval_metrics") or {}),
             )

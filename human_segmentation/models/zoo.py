@@ -16,21 +16,24 @@ MODELS: dict[str, Callable[..., nn.Layer]] = {
 }
 
 
-def build_network(model: str, num_classes: int = 2, prior_channel: bool = False) -> nn.Layer:
+def build_network(model: str, num_classes: int = 2, prior_channel: bool = False, width: float = 1.0) -> nn.Layer:
     """Builds a network with random weights.
 
     Args:
         model: A key of `MODELS`.
         num_classes: Classes of its output.
         prior_channel: Whether its input has a fourth channel, the score of the frame before.
+        width: Factor of all channels.
 
     Raises:
-        ModelError: There is no such network, or it has no prior channel.
+        ModelError: There is no such network, or it has no prior channel or no other width than 1.
     """
     if model not in MODELS:
         raise ModelError(f"the model {model} is unknown; it must be one of {', '.join(MODELS)}")
-    if not prior_channel:
-        return MODELS[model](num_classes)
-    if model != "PortraitNet":
+    if model == "PortraitNet":
+        return PortraitNet(num_classes, 4 if prior_channel else 3, width)
+    if prior_channel:
         raise ModelError(f"{model} has no prior channel; only PortraitNet has one")
-    return PortraitNet(num_classes, in_channels=4)
+    if width != 1.0:
+        raise ModelError(f"{model} has no width factor; only PortraitNet has one")
+    return MODELS[model](num_classes)

@@ -127,6 +127,6 @@ def load_network(folder: Path) -> tuple[nn.Layer, ModelConfig]:
     config = ModelConfig.read(folder)
     if config.status != TRAINED:
         raise ModelError(f"{folder}: this is an exported model; give a trained one, such as output/best_model")
-    network = build_network(config.model, config.num_classes, config.prior_channel)
+    network = build_network(config.model, config.num_classes, config.prior_channel, config.width)
     load_params(network, read_params(folder / PARAMS_FILE), folder / PARAMS_FILE)
     return network, config

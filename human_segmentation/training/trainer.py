@@ -1,8 +1,5 @@
 """A whole training run."""
 
-import ctypes
-import signal
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import paddle
-from paddle.io import BatchSampler, DataLoader
+from paddle.io import BatchSampler
 from tqdm import tqdm
 
 from human_segmentation.datasets.dataset import TrainingSet
@@ -32,15 +29,13 @@ from human_segmentation.training.ema import WeightAverage
 from human_segmentation.training.engine import NetworkEngine, train_one_epoch
 from human_segmentation.training.evaluation import Evaluation, measure
 from human_segmentation.training.initial import start_from
+from human_segmentation.training.loading import Batches
 from human_segmentation.training.objectives import Objective
 from human_segmentation.training.optimizer import build_optimizer, build_schedule
 from human_segmentation.training.recipes import RECIPES
 from human_segmentation.training.report import panel, write_report
 from human_segmentation.training.run_log import RunLog
 
-WORKERS = 1
-PR_SET_PDEATHSIG = 1
-"""Linux's number for the request to be told of the parent's end."""
 PANELS = 4
 BEST = "best_model"
 
@@ -54,6 +49,7 @@ class TrainOptions:
         save_dir: Folder of the run.
         num_classes: Classes of the mask.
         prior_channel: Whether the network also sees the score of the frame before.
+        width: Factor of the network's channels.
         pretrain_weights: Where the network starts: a trained model, or ImageNet weights for PortraitNet's encoder.
         resume_checkpoint: Where the run goes on: an epoch_N folder, or the folder of a run for its newest whole one.
         num_epochs: Epochs of the whole run.
@@ -73,6 +69,7 @@ class TrainOptions:
     save_dir: Path
     num_classes: int = 2
     prior_channel: bool = False
+    width: float = 1.0
     pretrain_weights: Path | None = None
     resume_checkpoint: Path | None = None
     num_epochs: int = 10
@@ -101,7 +98,7 @@ def train(options: TrainOptions, training_set: TrainingSet, val_samples: Sequenc
         HumanSegError: The data, the weights or the folder cannot be used, or the loss is not a number.
     """
     distributed.start()
-    for name in ("num_epochs", "batch_size", "learning_rate", "save_interval_epochs"):
+    for name in ("num_epochs", "batch_size", "learning_rate", "save_interval_epochs", "width"):
         if getattr(options, name) <= 0:
             raise DataError(f"--{name} must be above 0, and it is {getattr(options, name)}")
     if options.num_classes != 2:
@@ -127,7 +124,11 @@ class _Run:
         recipe = RECIPES[options.model_type]
         self.objective = options.objective or recipe.objective
         self.preprocess = recipe.preprocess.resized(*training_set.size)
-        self.network = build_network(options.model_type, options.num_classes, options.prior_channel)
+        # The averaged weights run in a network of their own.
+        self.network, self.averaged = (
+            build_network(options.model_type, options.num_classes, options.prior_channel, options.width)
+            for _ in range(2)
+        )
         if options.pretrain_weights is not None:
             start_from(options.pretrain_weights, self.network, self.preprocess, training_set)
         distributed.broadcast(self.network)
@@ -140,8 +141,6 @@ class _Run:
         steps = len(training_set) // options.batch_size
         schedule = build_schedule(options.schedule or recipe.schedule, options.learning_rate, options.num_epochs, steps)
         self.optimizer = build_optimizer(self.network, schedule, options.clip)
-        # The averaged weights run in a network of their own.
-        self.averaged = build_network(options.model_type, options.num_classes, options.prior_channel)
         self.predictor = Predictor(NetworkEngine(self.averaged), self.preprocess, options.prior_channel)
         self.progress = Progress()
         if options.resume_checkpoint is not None:
@@ -177,13 +176,11 @@ class _Run:
         self.training_set.set_epoch(epoch)
         share = list(range(distributed.rank(), len(self.training_set) // world * world, world))
         sampler = BatchSampler(sampler=share, batch_size=options.batch_size // world, drop_last=True)
-        loader = DataLoader(
-            self.training_set, batch_sampler=sampler, num_workers=WORKERS, worker_init_fn=_end_with_parent
-        )
+        batches = Batches(self.training_set, sampler)
         self.network.train()
         title = f"epoch {epoch + 1}/{options.num_epochs}"
         start = time.perf_counter()
-        with tqdm(loader, desc=title, disable=None if distributed.rank() == 0 else True) as bar:
+        with tqdm(batches, desc=title, disable=None if distributed.rank() == 0 else True) as bar:
             try:
                 loss, waited = train_one_epoch(
                     self.forward,
@@ -234,6 +231,7 @@ class _Run:
             self.preprocess,
             num_classes=options.num_classes,
             prior_channel=options.prior_channel,
+            width=options.width,
             epochs=epoch,
             metrics=metrics,
         )
@@ -259,9 +257,3 @@ class _Run:
             path = self.options.save_dir / "report.html"
             write_report(path, self.progress.history, predictor, self.val_samples, scores)
         return best
-
-
-def _end_with_parent(_worker: int) -> None:
-    """Ties a worker process to the run; it would wait for ever where the run is killed."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

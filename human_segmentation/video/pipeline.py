@@ -13,8 +13,8 @@ from human_segmentation.inference.predictor import Predictor
 from human_segmentation.video.background import Background
 from human_segmentation.video.composite import composite, estimate_foreground, refine_alpha
 from human_segmentation.video.frames import Source
-from human_segmentation.video.scene import SceneCuts
 from human_segmentation.video.sinks import Sink
+from human_segmentation.video.stream import ScoreStream
 from human_segmentation.video.temporal import FlowTracker
 
 
@@ -48,20 +48,10 @@ def replace_background(
     Returns:
         What was done.
     """
-    frames = 0
-    prior, is_cut = None, SceneCuts()
+    frames, score_of = 0, ScoreStream(predictor, tracker)
     with _stop_requests() as stop, tqdm(total=source.length, unit="frame", disable=None) as bar:
         for frame in source:
-            resized = predictor.preprocess.resize(frame.image)
-            if is_cut(resized):
-                prior = None
-                if tracker is not None:
-                    tracker.reset()
-            score = predictor.score(resized, prior)
-            prior = score
-            if tracker is not None:
-                score = tracker(resized, score)
-            alpha = refine_alpha(frame.image, predictor.preprocess.crop(score, frame.image.shape[1::-1]))
+            alpha = refine_alpha(frame.image, score_of(frame.image))
             foreground = estimate_foreground(frame.image, alpha)
             image = composite(foreground, background(frame, alpha), alpha)
             wanted = [sink.write(image, frame.pts) for sink in sinks]

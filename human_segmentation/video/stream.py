@@ -1,0 +1,46 @@
+"""Scores of successive frames: all that is remembered from one frame to the next is here."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from human_segmentation.inference.predictor import Predictor
+from human_segmentation.video.scene import SceneCuts
+from human_segmentation.video.temporal import FlowTracker
+
+
+class ScoreStream:
+    """Predicts frame after frame; memory ends where a scene does.
+
+    Args:
+        predictor: Finds the people.
+        tracker: Smooths the scores over time; None takes them as they are.
+
+    Attributes:
+        prior: float32 [height, width], the last score of the network, which one with a prior channel sees; None at the
+            start of a scene.
+    """
+
+    def __init__(self, predictor: Predictor, tracker: FlowTracker | None) -> None:
+        self.predictor = predictor
+        self.tracker = tracker
+        self.prior: NDArray[np.float32] | None = None
+        self._is_cut = SceneCuts()
+
+    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Computes the score of the next frame.
+
+        Args:
+            image: uint8 [H, W, 3] BGR.
+
+        Returns:
+            float32 [h, w] in [0, 1], the part of the network's output that shows the frame.
+        """
+        resized = self.predictor.preprocess.resize(image)
+        if self._is_cut(resized):
+            self.prior = None
+            if self.tracker is not None:
+                self.tracker.reset()
+        score = self.prior = self.predictor.score(resized, self.prior)
+        if self.tracker is not None:
+            score = self.tracker(resized, score)
+        return self.predictor.preprocess.crop(score, image.shape[1::-1])
