@@ -14,7 +14,7 @@ import numpy as np
 
 import human_segmentation as hs
 from human_segmentation.inference.engines import ENGINES
-from human_segmentation.inference.predictor import default_model_dir
+from human_segmentation.shipped import default_model_dir
 
 ROUNDS = 12
 PREDICTIONS = 10

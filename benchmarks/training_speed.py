@@ -4,9 +4,11 @@
 
 PYTHON_WITH_PADDLEX is a Python 3.7 with paddlex 1.3.11 on paddlepaddle 1.8.5; without it, only our own rates are
 printed. A rate is that of the second of two epochs: the time of two minus the time of one, so that start-up and
-compilation are left out. Both read the same made photos from disk; ours also augments them.
+compilation are left out. The twin (tools/torch_twin) is measured where PyTorch is installed. All read the same made
+photos from disk; ours also augment them.
 """
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -36,21 +38,17 @@ def make_photos(folder: Path) -> None:
     (folder / "val.txt").write_text(rows[0])
 
 
-def ours(folder: Path, processes: int) -> float:
-    """Photos a second of train.py."""
-    launch = ["-m", "paddle.distributed.launch", "--nproc_per_node", str(processes), "--backend", "gloo"]
+def ours(folder: Path, *command: str) -> float:
+    """Photos a second of a training command; `command` is what stands before its flags."""
     flags = {"--data_dir": folder, "--train_list": folder / "list.txt", "--val_list": folder / "val.txt"}
-    flags |= {"--save_dir": folder / "ours", "--batch_size": BATCH, "--save_interval_epochs": 1000}
+    flags |= {"--save_dir": folder / "ours", "--batch_size": BATCH}
     arguments = [str(x) for pair in flags.items() for x in pair]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
 
     def seconds(epochs: int) -> float:
         start = time.perf_counter()
-        log = ["--log_dir", str(folder / "log")]
-        command = [sys.executable, *([*launch, *log] if processes > 1 else []), "train.py", *arguments]
-        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
-        subprocess.run(
-            [*command, "--num_epochs", str(epochs)], cwd=ROOT, check=True, env=environment, capture_output=True
-        )
+        call = [sys.executable, *command, *arguments, "--num_epochs", str(epochs)]
+        subprocess.run(call, cwd=ROOT, check=True, env=environment, capture_output=True)
         return time.perf_counter() - start
 
     return PHOTOS / (seconds(2) - seconds(1))
@@ -76,8 +74,12 @@ def main() -> None:
         rates = {}
         if len(sys.argv) > 1:
             rates["PaddleX 1.3.11"] = paddlex(sys.argv[1], folder)
-        rates["one process"] = ours(folder, 1)
-        rates["two processes"] = ours(folder, 2)
+        os.environ["OMP_NUM_THREADS"] = "1"
+        launch = ["-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--backend", "gloo"]
+        rates["one process"] = ours(folder, "train.py")
+        rates["two processes"] = ours(folder, *launch, "--log_dir", str(folder / "log"), "train.py")
+        if importlib.util.find_spec("torch"):
+            rates["PyTorch twin"] = ours(folder, "tools/torch_twin/train.py")
     base = next(iter(rates.values()))
     for label, rate in rates.items():
         print(f"{label:16} {rate:6.1f} photos/s {rate / base:6.2f}")

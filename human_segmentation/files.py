@@ -9,6 +9,20 @@ from human_segmentation.errors import OutputError
 
 
 @contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Says in one sentence why `path` cannot be written.
+
+    Raises:
+        OutputError: The block failed with an error of the operating system.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(f"{path}: cannot be written ({reason}); choose another place or make room") from error
+
+
+@contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A name beside `path` to write to; it is renamed to `path` when the block ends, and removed when the block fails.
 
@@ -17,11 +31,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        partial.replace(path)
-    except OSError as error:
-        raise _unwritable(path, error) from error
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield partial
+            partial.replace(path)
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()
@@ -39,22 +52,19 @@ def whole_folder(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.partial")
     old = path.with_name(f".{path.name}.old")
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        yield partial
-        shutil.rmtree(old, ignore_errors=True)
-        if path.exists():
-            others = {entry.name for entry in path.iterdir()} - {entry.name for entry in partial.iterdir()}
-            if others:
-                raise OutputError(f"{path}: the folder holds other files, such as {min(others)}; choose another one")
-            path.replace(old)
-        partial.replace(path)
-    except OSError as error:
-        raise _unwritable(path, error) from error
+        with writing(path):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            yield partial
+            shutil.rmtree(old, ignore_errors=True)
+            if path.exists():
+                others = {entry.name for entry in path.iterdir()} - {entry.name for entry in partial.iterdir()}
+                if others:
+                    raise OutputError(
+                        f"{path}: the folder holds other files, such as {min(others)}; choose another one"
+                    )
+                path.replace(old)
+            partial.replace(path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
-
-
-def _unwritable(path: Path, error: OSError) -> OutputError:
-    return OutputError(f"{path}: cannot be written ({error.strerror or error}); choose another place or make room")

@@ -1,6 +1,7 @@
 """Fixtures that several tests use."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,61 @@ os.environ.setdefault("GLOG_minloglevel", "3")
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def files_of(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
 @pytest.fixture(scope="session")
 def shipped() -> Path:
     """The exported model that ships."""
     return ROOT / "pretrain_weights" / "humanseg_mobile_inference"
+
+
+@pytest.fixture(scope="session")
+def discs(tmp_path_factory) -> Path:
+    """A folder with a small data set, see `runs.make_discs`."""
+    from runs import make_discs
+
+    folder = tmp_path_factory.mktemp("discs")
+    make_discs(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def samples(discs):
+    """The samples of that data set."""
+    from human_segmentation.datasets.list_file import read_list
+
+    return read_list(discs / "train.txt", discs)
+
+
+@pytest.fixture(scope="session")
+def trained(samples, tmp_path_factory):
+    """The folder of a run of six epochs, and its best metrics."""
+    from runs import run
+
+    folder = tmp_path_factory.mktemp("run")
+    return folder, run(samples, folder, num_epochs=6)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A running `archive_server.Server`."""
+    from archive_server import Server
+
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.stopped.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
 
 
 @pytest.fixture(scope="session")

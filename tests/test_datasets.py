@@ -1,6 +1,7 @@
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from human_segmentation.datasets.dataset import TrainingSet, WeightedSamples, read_sample
 from human_segmentation.datasets.list_file import Sample, read_list
@@ -61,17 +62,37 @@ def test_useless_lists(folder, content, reason):
     ("values", "alpha", "valid"),
     [
         ([0, 1, 255, 1], [0, 255, 0, 255], [255, 255, 0, 255]),  # classes, 255 ignored
+        ([1, 1, 1, 1], [255] * 4, [255] * 4),
         ([0, 255, 255, 0], [0, 255, 255, 0], [255] * 4),
+        ([255, 255, 255, 255], [255] * 4, [255] * 4),
         ([0, 128, 255, 3], [0, 128, 255, 3], [255] * 4),
         ([0, 0, 0, 0], [0, 0, 0, 0], [255] * 4),
+        ([0, 0, 64, 1], [0, 0, 64, 1], [255] * 4),  # a faint alpha, but too strong for a class
+        (list(range(17)), list(range(17)), [255] * 17),  # a fainter one, whose shades are too many for classes
+        ([*range(17), 255], [*range(17), 255], [255] * 18),
     ],
 )
 def test_kinds_of_labels(tmp_path, values, alpha, valid):
-    image = write(tmp_path / "i.png", np.zeros((1, 4, 3), np.uint8))
+    image = write(tmp_path / "i.png", np.zeros((1, len(values), 3), np.uint8))
     label = write(tmp_path / "l.png", np.array([values], np.uint8))
     _, read_alpha, read_valid = read_sample(Sample(image, label))
     assert read_alpha.tolist() == [alpha]
     assert read_valid.tolist() == [valid]
+
+
+@pytest.mark.parametrize(
+    "values", [[0, 1, 2], [0, 3, 20], [0, 15, 255], [2, 2, 2], [0, 1, 63, 255], list(range(16)), [*range(16), 255]]
+)
+def test_classes_out_of_range(tmp_path, values):
+    image = write(tmp_path / "i.png", np.zeros((1, len(values), 3), np.uint8))
+    label = write(tmp_path / "l.png", np.array([values], np.uint8))
+    largest = max(value for value in values if value < 255)
+    with pytest.raises(DataError) as caught:
+        read_sample(Sample(image, label))
+    assert str(caught.value) == (
+        f"{label}: the label is out of range, it has the class {largest}; write 0 for background, 1 for person and 255 "
+        "for what is to be ignored, or an alpha from 0 to 255"
+    )
 
 
 def test_label_of_another_size(tmp_path):
@@ -152,3 +173,20 @@ def test_a_sample_depends_on_seed_epoch_and_position_alone(folder):
     assert all(np.array_equal(x, y) for x, y in zip(one[3], two[3], strict=True))
     other = TrainingSet(samples, (16, 16), seed=6)
     assert not all(np.array_equal(x, y) for x, y in zip(one[3], other[3], strict=True))
+
+
+def test_numbers_of_a_palette_count_not_its_colours(tmp_path):
+    """PaddleSeg's labels are PNG files with VOC's palette."""
+    values = np.zeros((20, 30), np.uint8)
+    values[5:15, 5:15] = 1
+    values[0] = 255
+    image = Image.fromarray(values, "P")
+    image.putpalette([0, 0, 0, 128, 0, 0] + 253 * [7, 7, 7] + [224, 224, 192])
+    image.save(tmp_path / "label.png")
+    cv2.imwrite(str(tmp_path / "photo.png"), np.zeros((20, 30, 3), np.uint8))
+    _, alpha, valid = read_sample(Sample(tmp_path / "photo.png", tmp_path / "label.png"))
+    assert np.array_equal(alpha, np.where(values == 1, 255, 0))
+    assert np.array_equal(valid, np.where(values == 255, 0, 255))
+    (tmp_path / "label.png").write_bytes((tmp_path / "label.png").read_bytes()[:60])
+    with pytest.raises(DataError, match=r"label\.png"):
+        read_sample(Sample(tmp_path / "photo.png", tmp_path / "label.png"))

@@ -133,11 +133,13 @@ def test_truncated_model(broken, engine):
         hs.load_model(broken, engine=engine)
 
 
-def test_truncated_paddle_model(broken):
+@pytest.mark.parametrize("missing", [1, 3_000_000])
+@pytest.mark.parametrize("file", ["__model__", "__params__"])
+def test_truncated_paddle_model(broken, file, missing):
     installed("paddle")
-    data = (broken / "__params__").read_bytes()
-    (broken / "__params__").write_bytes(data[: len(data) // 2])
-    with pytest.raises(ModelError, match="cannot load the model"):
+    data = (broken / file).read_bytes()
+    (broken / file).write_bytes(data[: max(0, len(data) - missing)])
+    with pytest.raises(ModelError, match=f"{file}: the (file|program) is damaged"):
         hs.load_model(broken, engine="paddle")
 
 

@@ -5,7 +5,7 @@ import pytest
 import human_segmentation as hs
 from human_segmentation.errors import ModelError
 from human_segmentation.export import artifact
-from human_segmentation.export.artifact import export_model
+from human_segmentation.export.artifact import ExportOptions, Parity, export_model
 from human_segmentation.inference.engines import ENGINES
 from human_segmentation.inference.model_config import ModelConfig
 from human_segmentation.inference.preprocess import Preprocess
@@ -23,9 +23,9 @@ def network():
 
 def test_every_engine_computes_what_the_network_does(network, tmp_path):
     pytest.importorskip("paddle2onnx")
-    differences = export_model(network, CONFIG, tmp_path / "out")
-    assert set(differences) == set(ENGINES)
-    assert max(differences.values()) < 1e-4
+    parities = export_model(network, CONFIG, tmp_path / "out")
+    assert set(parities) == set(ENGINES)
+    assert max(parity.largest for parity in parities.values()) < 1e-4
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "__model__",
         "__params__",
@@ -40,9 +40,40 @@ def test_every_engine_computes_what_the_network_does(network, tmp_path):
         assert np.abs(hs.load_model(tmp_path / "out", engine=name).engine(tensor) - expected).max() < 1e-4, name
 
 
+def test_size_batch_and_output_can_be_fixed(network, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    photo = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
+    parities = export_model(network, CONFIG, tmp_path / "out", ExportOptions(True, 2, "argmax"), [photo])
+    assert all(parity == Parity(0.0, 0.0, 1.0) for parity in parities.values())
+    graph = onnx.load(str(tmp_path / "out" / "model.onnx")).graph
+    assert [d.dim_value for d in graph.input[0].type.tensor_type.shape.dim] == [2, 3, 48, 64]
+    assert graph.output[0].type.tensor_type.elem_type == onnx.TensorProto.INT32
+
+
+def test_a_model_that_gives_classes_gives_a_hard_alpha(network, tmp_path):
+    pytest.importorskip("paddle2onnx")
+    photo = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    export_model(network, CONFIG, tmp_path / "classes", ExportOptions(output="argmax"))
+    export_model(network, CONFIG, tmp_path / "scores")
+    expected = hs.load_model(tmp_path / "scores").score(photo) > 0.5
+    assert 0 < expected.mean() < 1
+    for engine in ENGINES:
+        assert np.array_equal(hs.load_model(tmp_path / "classes", engine=engine).score(photo), expected), engine
+
+
+def test_parity_is_measured_over_all_photos():
+    person = np.array([[[0.1, 0.8]], [[0.4, 0.7]], [[0.6, 0.7]]], np.float32)
+    first, second, third = np.stack([1 - person, person], axis=1)[:, None]
+    scores, moved = [first, second], [first, third]
+    found = artifact._parity(scores, moved)
+    assert (found.largest, found.mean, found.iou) == pytest.approx((0.2, 0.05, 2 / 3))
+    classes = artifact._parity(scores, [x.argmax(1) for x in moved])
+    assert (classes.largest, classes.mean, classes.iou) == pytest.approx((0.2, 0.05, 2 / 3))
+
+
 def test_a_wrong_conversion_is_not_left_behind(network, tmp_path, monkeypatch):
     before = artifact.to_onnx
-    scores = artifact._Scores(HumanSegMobile())
+    scores = artifact._Exported(HumanSegMobile(), "softmax")
     spec = paddle.static.InputSpec([None, 3, None, None], "float32", "image")
 
     def wrong(program, params, path):

@@ -4,8 +4,8 @@ import numpy as np
 import paddle
 import pytest
 
-from human_segmentation.export.legacy import paddlex_name
 from human_segmentation.models.hrnet import HumanSegMobile
+from human_segmentation.models.legacy import paddlex_name
 from human_segmentation.models.weights import load_params, read_params
 from human_segmentation.training.engine import NetworkEngine
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT
 
 PACKAGE = ROOT / "human_segmentation"
-BASE = {"archives", "download", "errors", "files", "photos"}
+BASE = {"archives", "download", "errors", "files", "paddle_files", "photos", "shipped"}
 # Layer -> the layers that it may import besides itself and the base.
 ALLOWED = {
     "cli": {"video", "training", "export", "inference", "datasets", "models"},
@@ -23,6 +23,8 @@ ALLOWED = {
 
 def imports_of(path, top_level_only=False):
     tree = ast.parse(path.read_text())
+    # What runs a module as a command lies above all layers.
+    tree.body = [node for node in tree.body if not ast.unparse(node).startswith("if __name__ == '__main__'")]
     nodes = tree.body if top_level_only else ast.walk(tree)
     for node in nodes:
         if isinstance(node, ast.Import):

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from human_segmentation.inference.preprocess import Preprocess
+from human_segmentation.inference.transforms import from_yaml, to_yaml
 
 
 def test_normalize_is_the_formula():
@@ -64,7 +65,7 @@ def test_padding_keeps_the_aspect_and_is_cut_off_again(centered, top):
 @pytest.mark.parametrize("padding", [None, 128])
 def test_yaml_round_trip(padding):
     rules = Preprocess(256, 144, "RGB", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), interp="LINEAR", padding=padding)
-    assert Preprocess.from_yaml(rules.to_yaml()) == rules
+    assert from_yaml(to_yaml(rules)) == rules
 
 
 def test_reads_paddlex_schema():
@@ -72,7 +73,7 @@ def test_reads_paddlex_schema():
         "TransformsMode": "BGR",
         "Transforms": [{"Resize": {"target_size": 192, "interp": "LINEAR"}}, {"Normalize": {"mean": [1, 2, 3]}}],
     }
-    rules = Preprocess.from_yaml(config)
+    rules = from_yaml(config)
     assert (rules.width, rules.height, rules.interp, rules.color) == (192, 192, "LINEAR", "BGR")
     assert rules.mean == (1.0, 2.0, 3.0)
 
@@ -80,4 +81,4 @@ def test_reads_paddlex_schema():
 @pytest.mark.parametrize("size", [[192], [0, 192], ["a", 3]])
 def test_impossible_size(size):
     with pytest.raises(ValueError):
-        Preprocess.from_yaml({"Transforms": [{"Resize": {"target_size": size}}]})
+        from_yaml({"Transforms": [{"Resize": {"target_size": size}}]})

@@ -5,8 +5,8 @@ import pytest
 from conftest import ROOT
 from fixtures.paddlex_server import parameter, picture
 
-from human_segmentation.export.legacy import paddlex_name
 from human_segmentation.models.deeplabv3p import HumanSegServer
+from human_segmentation.models.legacy import paddlex_name
 from human_segmentation.models.weights import load_params
 from human_segmentation.training.engine import NetworkEngine
 

@@ -24,6 +24,7 @@ import params  # noqa: E402
 
 @pytest.mark.parametrize(("model", "prior"), [("HumanSegMobile", False), ("PortraitNet", False), ("PortraitNet", True)])
 def test_twin_computes_what_the_network_computes(model, prior):
+    paddle.seed(0)
     network = build_network(model, prior_channel=prior)
     rng = np.random.default_rng(0)
     for name, value in network.state_dict().items():  # statistics as after training, not 0 and 1
@@ -74,27 +75,9 @@ def test_losses_are_those_of_the_objective(objective):
     assert float(losses.compute(objective, outputs(torch.from_numpy), *tensors)) == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.fixture
-def lists(tmp_path):
-    """Light discs on dark noise, 16 to train on and 4 to choose by."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for i in range(20):
-        image = rng.integers(0, 100, (48, 48, 3), dtype=np.uint8)
-        mask = np.zeros((48, 48), np.uint8)
-        cv2.circle(mask, tuple(map(int, rng.integers(16, 32, 2))), int(rng.integers(8, 14)), 255, -1)
-        image[mask > 0] += 120
-        cv2.imwrite(str(tmp_path / f"{i}.png"), image)
-        cv2.imwrite(str(tmp_path / f"{i}_mask.png"), mask)
-        rows.append(f"{i}.png {i}_mask.png\n")
-    (tmp_path / "train.txt").write_text("".join(rows[:16]))
-    (tmp_path / "val.txt").write_text("".join(rows[16:]))
-    return tmp_path
-
-
-def train_command(lists, save_dir, *options):
-    command = [sys.executable, "tools/torch_twin/train.py", "--data_dir", lists, "--train_list", lists / "train.txt"]
-    command += ["--val_list", lists / "val.txt", "--image_shape", "32", "32", "--batch_size", "4", "--save_dir"]
+def train_command(data, save_dir, *options):
+    command = [sys.executable, "tools/torch_twin/train.py", "--data_dir", data, "--train_list", data / "train.txt"]
+    command += ["--val_list", data / "val.txt", "--image_shape", "32", "32", "--batch_size", "4", "--save_dir"]
     command += [save_dir, "--learning_rate", "0.01", "--num_epochs", "10", "--threads", "1", *options]
     return list(map(str, command))
 
@@ -105,15 +88,15 @@ def train(*args):
     return done.stdout.splitlines()
 
 
-def test_a_killed_run_resumes_bit_for_bit_and_gives_a_model_of_this_project(lists, tmp_path):
-    train(lists, tmp_path / "whole")
+def test_a_killed_run_resumes_bit_for_bit_and_gives_a_model_of_this_project(discs, tmp_path):
+    train(discs, tmp_path / "whole")
     folder = tmp_path / "whole" / "best_model"
     assert json.loads((folder / "metrics.json").read_text())["miou"] > 0.8
     _, config = load_network(folder)
     assert (config.model, config.status, config.preprocess.width) == ("HumanSegMobile", "Normal", 32)
 
     with subprocess.Popen(
-        train_command(lists, tmp_path / "killed"),
+        train_command(discs, tmp_path / "killed"),
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -122,7 +105,7 @@ def test_a_killed_run_resumes_bit_for_bit_and_gives_a_model_of_this_project(list
         for line in process.stdout:
             if line.startswith("epoch 4/"):
                 process.kill()
-    resumed = train(lists, tmp_path / "killed", "--resume")
+    resumed = train(discs, tmp_path / "killed", "--resume")
     assert 1 <= len(resumed) <= 7
     weights, expected = (torch.load(tmp_path / name / "last.pt", weights_only=True) for name in ("killed", "whole"))
     for part in ("twin", "average"):
@@ -130,16 +113,16 @@ def test_a_killed_run_resumes_bit_for_bit_and_gives_a_model_of_this_project(list
             assert torch.equal(weights[part][name], value), name
 
 
-def test_portraitnet_with_everything_learns(lists, tmp_path):
-    lines = train(lists, tmp_path / "run", "--model_type", "PortraitNet", "--prior_channel")
+def test_portraitnet_with_everything_learns(discs, tmp_path):
+    lines = train(discs, tmp_path / "run", "--model_type", "PortraitNet", "--prior_channel")
     losses_by_epoch = [float(line.split("loss ")[1].split(",")[0]) for line in lines]
     assert losses_by_epoch[-1] < 0.7 * losses_by_epoch[0]
     assert load_network(tmp_path / "run" / "best_model")[1].prior_channel
 
 
-def test_nothing_to_resume_from(lists, tmp_path):
+def test_nothing_to_resume_from(discs, tmp_path):
     done = subprocess.run(
-        train_command(lists, tmp_path / "none", "--resume"), cwd=ROOT, capture_output=True, text=True, check=False
+        train_command(discs, tmp_path / "none", "--resume"), cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
     assert "there is no such file to resume from" in done.stderr

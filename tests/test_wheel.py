@@ -13,4 +13,5 @@ def test_wheel_carries_the_default_model(tmp_path, shipped):
         for name in ("model.onnx", "model.yml", "__model__", "__params__"):
             packed = content.read(f"human_segmentation/default_model/{name}")
             assert packed == (shipped / name).read_bytes()
+        assert content.read("human_segmentation/human_image.jpg") == (ROOT / "data" / "human_image.jpg").read_bytes()
         assert not [name for name in content.namelist() if name.startswith(("tests", "data"))]

@@ -15,6 +15,8 @@ COMMANDS = {
     "eval": ("evaluate", "measure a model on photos with labels"),
     "infer": ("infer", "write masks, scores and cut-outs of photos"),
     "export": ("export", "write a trained model for deployment"),
+    "quant": ("quantize", "write a trained model in INT8"),
+    "import": ("import_legacy", "import a model of PaddleX 1.x"),
     "convert": ("convert", "make lists and masks of another data set"),
     "video": ("video_infer", "put the person of a video or camera on white"),
     "replace": ("replace", "put the people of a photo, video or camera in front of another background"),

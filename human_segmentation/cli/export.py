@@ -1,22 +1,62 @@
 """`export` (export.py): writes a trained model for deployment."""
 
 import argparse
+import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from human_segmentation.export.artifact import Parity
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of `paddlex --export_inference`."""
-    parser.add_argument("--model_dir", type=Path, required=True, help="folder of the trained model")
-    parser.add_argument("--save_dir", type=Path, default=Path("output/export"), help="folder for the exported model")
+    """The flags of `paddlex --export_inference`, and ours."""
+    parser.add_argument("--model_dir", "-m", type=Path, required=True, help="folder of the trained model")
+    parser.add_argument(
+        "--save_dir", "-s", type=Path, default=Path("output/export"), help="folder for the exported model"
+    )
+    parser.add_argument(
+        "--fixed_input_shape",
+        "-fs",
+        type=_shape,
+        metavar="[W,H]",
+        help="the only size that the exported model takes; default: any",
+    )
+    parser.add_argument("--fixed_batch_size", type=int, metavar="N", help="photos at once; default: any number")
+    parser.add_argument("--output_op", choices=("softmax", "argmax"), default="softmax", help="scores, or classes")
+    parser.add_argument("--photos", type=Path, nargs="+", default=[], help="more photos to compare engines on")
+
+
+def _shape(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"\[?\s*(\d+)\s*,\s*(\d+)\s*\]?", text)
+    if match is None or 0 in (sizes := (int(match[1]), int(match[2]))):
+        raise argparse.ArgumentTypeError(f"{text} is no size; write [192,192]")
+    return sizes
 
 
 def run(args: argparse.Namespace) -> int:
     """Exports and prints how far each engine is from the trained model."""
-    from human_segmentation.export.artifact import export_model
+    from human_segmentation.errors import DataError
+    from human_segmentation.export.artifact import ExportOptions, export_model
+    from human_segmentation.photos import read_photo
     from human_segmentation.training.checkpoint import load_network
 
-    differences = export_model(*load_network(args.model_dir), args.save_dir)
-    for engine, difference in differences.items():
-        print(f"{engine:12} largest difference {difference:.1e}")
+    if args.fixed_batch_size is not None and args.fixed_batch_size < 1:
+        raise DataError(f"--fixed_batch_size {args.fixed_batch_size}: the number must be 1 or more")
+    network, config = load_network(args.model_dir)
+    if args.fixed_input_shape:
+        config = replace(config, preprocess=config.preprocess.resized(*args.fixed_input_shape))
+    options = ExportOptions(args.fixed_input_shape is not None, args.fixed_batch_size, args.output_op)
+    photos = [read_photo(path) for path in args.photos]
+    print_parities(export_model(network, config, args.save_dir, options, photos))
     print(args.save_dir)
     return 0
+
+
+def print_parities(parities: "Mapping[str, Parity]") -> None:
+    """Prints a table of how far each engine is from the trained model."""
+    print(f"{'engine':12} {'largest':>8} {'mean':>8} {'IoU':>7}   difference from the trained model")
+    for engine, parity in parities.items():
+        print(f"{engine:12} {parity.largest:8.1e} {parity.mean:8.1e} {parity.iou:7.5f}")

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from human_segmentation.datasets.list_file import Sample
 from human_segmentation.datasets.prior import draw_prior
@@ -14,6 +16,10 @@ from human_segmentation.errors import DataError
 from human_segmentation.photos import read_photo
 
 IGNORED = 255
+PALETTE_PNG = b"\x03"
+"""The colour type, in byte 25."""
+FEW_SHADES, FAINT = 16, 64
+"""A label with fewer shades than that, all of them fainter than that, holds classes."""
 
 
 @dataclass(frozen=True)
@@ -27,30 +33,50 @@ class WeightedSamples:
 def read_sample(sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
     """Reads a photo and its label.
 
-    A label whose values are 0 and 1 (and 255 for pixels to ignore) holds classes; any other is an alpha.
+    A label whose values are 0 and 1 (and 255 for pixels to ignore) holds classes. One with other values between 1 and
+    254, but fewer than 16 of them and all below 64, holds classes that are not known here and is refused: an alpha has
+    many shades or strong ones. Any other label is an alpha.
 
     Returns:
         The photo, uint8 [H, W, 3] BGR; the alpha, uint8 [H, W] with 255 = person; where the label counts, uint8 [H, W]
         with 255 = counts and 0 = ignored.
 
     Raises:
-        DataError: A file cannot be decoded, or photo and label differ in size.
+        DataError: A file cannot be decoded, photo and label differ in size, or the label has unknown classes.
     """
     image = read_photo(sample.image)
     if sample.label is None:
         return image, np.zeros(image.shape[:2], np.uint8), np.full(image.shape[:2], 255, np.uint8)
-    label = read_photo(sample.label, cv2.IMREAD_GRAYSCALE)
+    label = _read_label(sample.label)
     if label.shape != image.shape[:2]:
         raise DataError(
             f"{sample.label}: the label has {label.shape[1]}x{label.shape[0]} pixels and its photo "
             f"{image.shape[1]}x{image.shape[0]}; make them the same size"
         )
-    valid = np.full(label.shape, 255, np.uint8)
-    values = np.flatnonzero(cv2.calcHist([label], [0], None, [256], [0, 256]))
-    if set(values) <= {0, 1, IGNORED} and 1 in values:
-        valid[label == IGNORED] = 0
-        label = np.where(label == 1, np.uint8(255), np.uint8(0))
-    return image, label, valid
+    shades = np.flatnonzero(cv2.calcHist([label], [0], None, [256], [0, 256])[1:IGNORED]) + 1
+    if shades.tolist() == [1]:
+        return image, _plane(label == 1), _plane(label != IGNORED)
+    if 0 < len(shades) < FEW_SHADES and shades[-1] < FAINT:
+        raise DataError(
+            f"{sample.label}: the label is out of range, it has the class {shades[-1]}; write 0 for background, 1 for "
+            "person and 255 for what is to be ignored, or an alpha from 0 to 255"
+        )
+    return image, label, np.full_like(label, 255)
+
+
+def _read_label(path: Path) -> NDArray[np.uint8]:
+    """A label, uint8 [H, W]; of a PNG with a palette, as PaddleSeg writes them, the numbers and not the colours."""
+    label = read_photo(path, cv2.IMREAD_GRAYSCALE)
+    with path.open("rb") as file:
+        if path.suffix.lower() == ".png" and file.read(26)[25:] == PALETTE_PNG:
+            with Image.open(file) as image:
+                return np.array(image)
+    return label
+
+
+def _plane(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """uint8 with 255 = true."""
+    return np.where(mask, np.uint8(255), np.uint8(0))
 
 
 class TrainingSet:
@@ -119,6 +145,5 @@ class TrainingSet:
         if self.prior:
             image, planes, prior = draw_prior(image, planes, rng)
             priors = (prior,)
-        ignored = planes[..., 1] > 0
         photos = (self.texture(image, rng), image) if self.plain else (self.texture(image, rng),)
-        return planes[..., 0], np.where(ignored, np.uint8(0), np.uint8(255)), *photos, *priors
+        return planes[..., 0], _plane(planes[..., 1] == 0), *photos, *priors

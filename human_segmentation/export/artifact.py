@@ -1,7 +1,8 @@
 """Writes a trained network as an exported model: `__model__`, `__params__`, `model.yml` and `model.onnx`."""
 
 import importlib.util
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,50 +14,99 @@ from paddle import nn
 from human_segmentation.errors import ModelError
 from human_segmentation.export.onnx import to_onnx
 from human_segmentation.files import whole_folder
-from human_segmentation.inference.engines import ENGINES, ONNX_FILE, PARAMS_FILE, PROGRAM_FILE, load_engine
-from human_segmentation.inference.model_config import ModelConfig
+from human_segmentation.inference.engines import ENGINES, ONNX_FILE, load_engine
+from human_segmentation.inference.model_config import EXPORTED, ModelConfig
+from human_segmentation.inference.predictor import Predictor
+from human_segmentation.paddle_files import PARAMS_FILE, PROGRAM_FILE
+from human_segmentation.photos import read_photo
+from human_segmentation.shipped import sample_photo
 from human_segmentation.training.engine import NetworkEngine
 
 TOLERANCE = 1e-3
+QUANTIZED_TOLERANCE = 0.1
+"""For a network that rounds to 8 bits: a last bit moves one rounding, which moves others."""
+OUTPUTS = ("softmax", "argmax")
 
 
-class _Scores(nn.Layer):
-    """A network with the softmax behind it, which every runtime computes faster than Python does."""
+@dataclass(frozen=True)
+class ExportOptions:
+    """What an exported model takes and gives.
 
-    def __init__(self, network: nn.Layer) -> None:
+    Attributes:
+        fixed_size: Whether its input has the width and height of its configuration only; otherwise any.
+        batch: Photos at once; None for any number.
+        output: "softmax" for scores, float32 [N, classes, H, W], or "argmax" for classes, int32 [N, H, W].
+    """
+
+    fixed_size: bool = False
+    batch: int | None = None
+    output: str = "softmax"
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far an engine is from the trained network, over all photos.
+
+    Attributes:
+        largest: Largest difference of two scores.
+        mean: Mean difference.
+        iou: IoU of the two masks; 1 where both are empty.
+    """
+
+    largest: float
+    mean: float
+    iou: float
+
+
+class _Exported(nn.Layer):
+    """A network with its output behind it, which every runtime computes faster than Python does."""
+
+    def __init__(self, network: nn.Layer, output: str) -> None:
         super().__init__()
         self.network = network
+        self.output = output
 
     def forward(self, image: paddle.Tensor) -> paddle.Tensor:
-        return F.softmax(self.network(image), axis=1)
+        logits = self.network(image)
+        if self.output == "softmax":
+            return F.softmax(logits, axis=1)
+        # paddle 3.3.1 cannot write its argmax in the ProgramDesc format.
+        return paddle.topk(logits, k=1, axis=1)[1].squeeze(1).astype("int32")
 
 
-def export_model(network: nn.Layer, config: ModelConfig, save_dir: Path) -> dict[str, float]:
+def export_model(
+    network: nn.Layer,
+    config: ModelConfig,
+    save_dir: Path,
+    options: ExportOptions = ExportOptions(),
+    photos: Sequence[NDArray[np.uint8]] = (),
+) -> dict[str, Parity]:
     """Exports a network and checks every installed engine against it.
 
-    The format is Paddle's ProgramDesc with a free batch size, height and width, which Paddle Inference, Paddle Lite's
-    opt and paddle2onnx read.
+    The format is Paddle's ProgramDesc, which Paddle Inference, Paddle Lite's opt and paddle2onnx read.
 
     Args:
         network: The trained network.
         config: Its configuration.
         save_dir: The folder that the exported model takes.
+        options: What the exported model takes and gives.
+        photos: uint8 [H, W, 3] BGR each, to compare engines on, beside the sample photo that ships.
 
     Returns:
-        Engine to the largest difference of its scores from the network's.
+        How far each engine is from the network.
 
     Raises:
         ModelError: An engine differs by more than 0.001; nothing is left behind.
         OutputError: The folder cannot be written.
     """
-    scores = _Scores(network)
-    scores.eval()
+    exported = _Exported(network, options.output)
+    exported.eval()
     with whole_folder(save_dir) as partial:
         stem = partial / "inference"
-        channels = 4 if config.prior_channel else 3
-        spec = paddle.static.InputSpec([None, channels, None, None], "float32", "image")
+        size = [config.preprocess.height, config.preprocess.width] if options.fixed_size else [None, None]
+        shape = [options.batch, 4 if config.prior_channel else 3, *size]
         with paddle.pir_utils.OldIrGuard():
-            paddle.jit.save(scores, str(stem), input_spec=[spec])
+            paddle.jit.save(exported, str(stem), input_spec=[paddle.static.InputSpec(shape, "float32", "image")])
         if importlib.util.find_spec("paddle2onnx"):
             to_onnx(stem.with_suffix(".pdmodel"), stem.with_suffix(".pdiparams"), partial / ONNX_FILE)
         else:
@@ -67,32 +117,57 @@ def export_model(network: nn.Layer, config: ModelConfig, save_dir: Path) -> dict
         stem.with_suffix(".pdmodel").rename(partial / PROGRAM_FILE)
         stem.with_suffix(".pdiparams").rename(partial / PARAMS_FILE)
         stem.with_suffix(".pdiparams.info").unlink()
-        replace(config, status="Infer").write(partial)
-        return _differences(network, config, partial)
+        replace(config, status=config.status if config.status in EXPORTED else "Infer").write(partial)
+        tensors = _tensors(network, config, [read_photo(sample_photo()), *photos], options.batch or 1)
+        return _parities(network, partial, tensors, QUANTIZED_TOLERANCE if config.status == "Quant" else TOLERANCE)
 
 
-def _differences(network: nn.Layer, config: ModelConfig, folder: Path) -> dict[str, float]:
-    tensor = _test_tensor(config)
-    expected = NetworkEngine(network)(tensor)
-    differences = {}
+def _tensors(
+    network: nn.Layer, config: ModelConfig, photos: Sequence[NDArray[np.uint8]], batch: int
+) -> list[NDArray[np.float32]]:
+    """The network's input for each photo, `batch` times; a prior, where there is one, is the photo's own score."""
+    predictor = Predictor(NetworkEngine(network), config.preprocess, config.prior_channel)
+    tensors = []
+    for photo in photos:
+        resized = config.preprocess.resize(photo)
+        prior = predictor.score(resized) if config.prior_channel else None
+        tensors.append(np.repeat(predictor.tensor(resized, prior), batch, axis=0))
+    return tensors
+
+
+def _parities(
+    network: nn.Layer, folder: Path, tensors: Sequence[NDArray[np.float32]], tolerance: float
+) -> dict[str, Parity]:
+    reference = NetworkEngine(network)
+    scores = [reference(tensor) for tensor in tensors]
+    parities = {}
     for name, (_, package, files) in ENGINES.items():
-        if importlib.util.find_spec(package) and all((folder / file).is_file() for file in files):
-            differences[name] = float(np.abs(load_engine(folder, name)(tensor) - expected).max())
-            if not differences[name] <= TOLERANCE:
-                raise ModelError(
-                    f"{folder}: the scores of {name} differ by {differences[name]:.4f} from the trained model's, more "
-                    f"than {TOLERANCE}; nothing was exported"
-                )
-    return differences
+        if not importlib.util.find_spec(package) or not all((folder / file).is_file() for file in files):
+            continue
+        engine = load_engine(folder, name)
+        outputs = [engine(tensor) for tensor in tensors]
+        parities[name] = _parity(scores, outputs)
+        if not parities[name].largest <= tolerance:
+            raise ModelError(
+                f"{folder}: the scores of {name} differ by {parities[name].largest:.4f} from the trained model's, more "
+                f"than {tolerance}; nothing was exported"
+            )
+    return parities
 
 
-def _test_tensor(config: ModelConfig) -> NDArray[np.float32]:
-    """A picture with smooth areas, edges and texture, the same every time."""
-    height, width = config.preprocess.height, config.preprocess.width
-    y, x = np.mgrid[0:height, 0:width]
-    planes = [np.hypot(y - height / 2, x - width / 2) * 2, x + y, (x // 8 + y // 8) % 2 * 255]
-    noise = np.random.default_rng(0).integers(0, 32, (height, width, 3))
-    tensor = config.preprocess.normalize(np.clip(np.dstack(planes) + noise, 0, 255).astype(np.uint8)[None])
-    if config.prior_channel:
-        tensor = np.concatenate([tensor, np.clip(tensor[:, :1], 0, 1)], axis=1)
-    return tensor
+def _parity(scores: Sequence[NDArray[np.float32]], outputs: Sequence[NDArray]) -> Parity:
+    """Compares scores [N, classes, H, W] with an engine's, or with the classes [N, H, W] that it found."""
+    differences, masks = [], []
+    for expected, found in zip(scores, outputs, strict=True):
+        classes = found if found.ndim == 3 else found.argmax(1)
+        # A class is as wrong as its score is below the best one.
+        best = np.take_along_axis(expected, classes[:, None].astype(np.int64), 1)
+        difference = expected.max(1, keepdims=True) - best if found.ndim == 3 else np.abs(found - expected)
+        differences.append(difference)
+        masks.append((expected.argmax(1) == 1, classes == 1))
+    union = sum(int((a | b).sum()) for a, b in masks)
+    return Parity(
+        max(float(x.max()) for x in differences),
+        float(np.mean([x.mean() for x in differences])),
+        sum(int((a & b).sum()) for a, b in masks) / union if union else 1.0,
+    )

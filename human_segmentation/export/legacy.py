@@ -1,53 +1,46 @@
-"""Models of PaddleX 1.x: what their parameters are called."""
+"""Import of PaddleX 1.x: `python -m human_segmentation.export.legacy SRC DST`."""
 
-from human_segmentation.errors import ModelError
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-# For each network: what joins the path of a layer, the suffix of a parameter here -> PaddleX's.
-_NAMES: dict[str, tuple[str, dict[str, str]]] = {
-    "HumanSegMobile": (
-        "_",
-        {
-            ".conv.weight": "_weights",
-            ".bn.weight": "_bn_scale",
-            ".bn.bias": "_bn_offset",
-            ".bn._mean": "_bn_mean",
-            ".bn._variance": "_bn_variance",
-            ".weight": "_weights",
-        },
-    ),
-    "HumanSegServer": (
-        "/",
-        {
-            ".conv.weight": "/weights",
-            ".bn.weight": "/BatchNorm/gamma",
-            ".bn.bias": "/BatchNorm/beta",
-            ".bn._mean": "/BatchNorm/moving_mean",
-            ".bn._variance": "/BatchNorm/moving_variance",
-            ".weight": "/weights",
-            ".bias": "/biases",
-        },
-    ),
-}
-# The layers whose PaddleX names are no Python names.
-_LAYERS = {"conv_2": "conv-2", "conv_1": "conv-1"}
+from human_segmentation.errors import ModelError, OutputError
+from human_segmentation.inference.model_config import TRAINED, ModelConfig
+
+if TYPE_CHECKING:
+    from human_segmentation.export.artifact import Parity
 
 
-def paddlex_name(model: str, name: str) -> str:
-    """What PaddleX 1.x calls a parameter.
+def import_legacy(source: Path, target: Path) -> dict[str, "Parity"]:
+    """Makes a trained model of one of PaddleX 1.x, or an exported one of an exported or quantised one.
 
     Args:
-        model: The network's name in the zoo.
-        name: The parameter's name here, such as "st2_1.layer_1_2.bn.weight".
+        source: Folder of the model, in any of PaddleX's forms.
+        target: The folder that the model takes.
 
     Returns:
-        PaddleX's name, such as "st2_1_layer_1_2_bn_scale".
+        How far each engine is from the network; empty for a trained model.
 
     Raises:
-        ModelError: PaddleX 1.x had no such network.
+        ModelError: The model is none of PaddleX's, damaged, or none that is known here.
+        OutputError: The target cannot be written.
     """
-    if model not in _NAMES:
-        raise ModelError(f"{model}: PaddleX 1.x had no such model; it had {' and '.join(_NAMES)}")
-    separator, suffixes = _NAMES[model]
-    suffix = next(suffix for suffix in suffixes if name.endswith(suffix))
-    layer = name.removesuffix(suffix).replace(".", separator)
-    return _LAYERS.get(layer, layer) + suffixes[suffix]
+    from human_segmentation.export.artifact import export_model
+    from human_segmentation.training.checkpoint import load_network, save_model
+
+    if not ModelConfig.read(source).legacy:
+        raise ModelError(f"{source}: this is no model of PaddleX 1.x and needs no import; use it as it is")
+    if target.resolve() == source.resolve():
+        raise OutputError(f"{target}: the imported model would take the place of the old one; choose another folder")
+    network, config = load_network(source)
+    config = replace(config, legacy=False)
+    if config.status == TRAINED:
+        save_model(target, network.state_dict(), config)
+        return {}
+    return export_model(network, config, target)
+
+
+if __name__ == "__main__":
+    from human_segmentation.cli import run_command
+
+    raise SystemExit(run_command("import", prog="python -m human_segmentation.export.legacy"))

@@ -11,17 +11,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from human_segmentation.errors import DeviceError, ModelError
+from human_segmentation.inference.paddle18 import as_paddle_18
+from human_segmentation.paddle_files import (
+    DEQUANTIZE,
+    PARAMS_FILE,
+    PROGRAM_FILE,
+    has_operator,
+    parameter_names,
+    read_program,
+    read_tensors,
+)
 
 ONNX_FILE = "model.onnx"
-PROGRAM_FILE = "__model__"
-PARAMS_FILE = "__params__"
 
 
 class Engine(Protocol):
     """A network that is ready to run."""
 
     def __call__(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Maps a float32 [N, 3, H, W] to the softmax scores float32 [N, classes, H, W]."""
+        """Maps a float32 [N, 3, H, W] to what the model was exported with: softmax scores, float32 [N, classes, H, W],
+        or classes, int32 [N, H, W].
+        """
         ...
 
 
@@ -38,6 +48,10 @@ class OpenVINOEngine:
 
         self._core = openvino.Core()
         self._model = self._core.read_model(folder / ONNX_FILE)
+        # A product with the reciprocal rounds otherwise, which changes the masks of models that PaddleX quantised.
+        for operator in self._model.get_ops():
+            if operator.get_type_name() == "Divide":
+                operator.get_rt_info()["nonconvertable_divide_0"] = True
         # Newer CPUs would compute in bfloat16 by default, which moves scores by several hundredths.
         self._options: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         if threads is not None:
@@ -83,7 +97,16 @@ class PaddleEngine:
     def __init__(self, folder: Path, threads: int | None = None) -> None:
         from paddle import inference
 
-        config = inference.Config(str(folder / PROGRAM_FILE), str(folder / PARAMS_FILE))
+        paths = folder / PROGRAM_FILE, folder / PARAMS_FILE
+        config = inference.Config(*map(str, paths))
+        read_tensors(paths[1], parameter_names(read_program(paths[0])))  # Paddle notices no missing end
+        if has_operator(paths[0], DEQUANTIZE):
+            config = inference.Config()
+            program, params = as_paddle_18(*paths)
+            config.set_model_buffer(program, len(program), params, len(params))
+            config.switch_ir_optim(False)  # it puts the scales into the weights, which rounds otherwise
+        if has_operator(paths[0], "round"):
+            config.switch_ir_optim(False)  # oneDNN keeps pixels in an order in which rounding takes ten times as long
         config.disable_gpu()
         config.enable_new_ir(False)  # oneDNN works with the old one only
         config.enable_mkldnn()
@@ -146,6 +169,8 @@ def load_engine(folder: Path, name: str = "auto", threads: int | None = None) ->
         )
     try:
         return ENGINES[name][0](folder, threads)
+    except ModelError:
+        raise
     except Exception as error:  # each library has exceptions of its own for a damaged file
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
         raise ModelError(f"{folder}: {name} cannot load the model ({reason}); export or copy it again") from error

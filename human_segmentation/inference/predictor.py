@@ -9,10 +9,8 @@ from human_segmentation.errors import ModelError
 from human_segmentation.inference.engines import Engine, load_engine
 from human_segmentation.inference.model_config import EXPORTED, ModelConfig
 from human_segmentation.inference.preprocess import Preprocess
-
-# In an installed wheel the model that ships lies inside the package, in a checkout beside it.
-_PACKAGE = Path(__file__).resolve().parents[1]
-_DEFAULT_MODELS = (_PACKAGE / "default_model", _PACKAGE.parent / "pretrain_weights" / "humanseg_mobile_inference")
+from human_segmentation.paddle_files import PARAMS_FILE, PROGRAM_FILE
+from human_segmentation.shipped import default_model_dir
 
 
 class Predictor:
@@ -40,11 +38,18 @@ class Predictor:
         Returns:
             float32 [height, width] in [0, 1].
         """
+        output = self.engine(self.tensor(resized, prior))
+        if output.ndim == 3:  # the classes themselves
+            return (output[0] == 1).astype(np.float32)
+        return output[0, 1]
+
+    def tensor(self, resized: NDArray[np.uint8], prior: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """The network's input, float32 [1, 3 or 4, height, width]; the arguments are those of `score`."""
         tensor = self.preprocess.normalize(resized[None])
-        if self.prior_channel:
-            plane = np.zeros_like(tensor[:, :1]) if prior is None else prior[None, None]
-            tensor = np.concatenate([tensor, plane], axis=1)
-        return self.engine(tensor)[0, 1]
+        if not self.prior_channel:
+            return tensor
+        plane = np.zeros_like(tensor[:, :1]) if prior is None else prior[None, None]
+        return np.concatenate([tensor, plane], axis=1)
 
     def alpha(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Computes how much of each pixel is person.
@@ -83,6 +88,8 @@ def load_model(
             f"{folder}: this is a trained model and an exported one is needed; "
             f"run: python export.py --model_dir {folder} --save_dir output/export"
         )
+    if config.legacy:
+        _check_legacy(folder, engine)
     preprocess = config.preprocess.resized(*image_shape) if image_shape else config.preprocess
     predictor = Predictor(load_engine(folder, engine, threads), preprocess, config.prior_channel)
     try:
@@ -95,6 +102,12 @@ def load_model(
     return predictor
 
 
-def default_model_dir() -> Path:
-    """The folder of the model that ships."""
-    return next((folder for folder in _DEFAULT_MODELS if folder.is_dir()), _DEFAULT_MODELS[-1])
+def _check_legacy(folder: Path, engine: str) -> None:
+    """Paddle alone runs what PaddleX 1.x exported, as it is; says how to have it on the faster engines."""
+    remedy = f"python -m human_segmentation.export.legacy {folder} output/imported"
+    missing = [file for file in (PROGRAM_FILE, PARAMS_FILE) if not (folder / file).is_file()]
+    if missing:
+        raise ModelError(f"{folder}: {missing[0]} is missing, which Paddle runs; import the rest with: {remedy}")
+    if engine not in ("auto", "paddle"):
+        raise ModelError(f"{folder}: {engine} cannot run a model of PaddleX 1.x as it is; import it with: {remedy}")
+    print(f"{folder}: Paddle runs this model of PaddleX 1.x; for the faster engines, import it with: {remedy}")

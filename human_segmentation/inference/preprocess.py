@@ -1,18 +1,9 @@
 """From a frame to a network's input and back: the only place that knows colour order, resize rule and normalisation.
 
-The rules are read from `model.yml` in PaddleX 1.3's own schema, so that a model exported years ago needs no conversion:
-
-    TransformsMode: BGR
-    Transforms:
-    - Resize: {target_size: [192, 192], interp: AREA}
-    - Normalize: {mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], min_val: [0, 0, 0], max_val: [255, 255, 255]}
-
-or, in place of Resize, for a frame that keeps its aspect inside a grey border,
-
-    - ResizeByLong: {long_size: 224}
-    - Padding: {target_size: [224, 224], im_padding_value: [128, 128, 128], position: center}
+The rules come from `model.yml`, see `transforms`.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import cv2
@@ -42,8 +33,12 @@ class Preprocess:
         max_val: Pixel value that scaling maps to 1.
         interp: A key of `INTERPOLATIONS`. AREA averages all pixels when shrinking, which keeps fine texture from
             flickering; PaddleX 1.3 used LINEAR.
-        padding: Grey value of the border where the frame keeps its aspect; None stretches the frame.
+        padding: Value of the border that fills the input where the frame keeps its aspect, one for all channels or one
+            a channel in the network's order. None stretches the frame, or leaves it without a border.
         centered: Whether the border lies on all sides; otherwise on the right and below, as PaddleX 1.x has it.
+        sides: The long and the short side to bring the frame to, whichever makes it smaller, as PaddleX 1.x does;
+            infinite for no limit, and the frame keeps its size where neither limits it. The width and height are then
+            the smallest input with its border, or the usual input without one. None: the frame fills the input.
 
     Raises:
         ValueError: A value is impossible.
@@ -57,8 +52,9 @@ class Preprocess:
     min_val: tuple[float, ...] = (0.0, 0.0, 0.0)
     max_val: tuple[float, ...] = (255.0, 255.0, 255.0)
     interp: str = "AREA"
-    padding: int | None = None
+    padding: int | tuple[int, ...] | None = None
     centered: bool = True
+    sides: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
@@ -70,6 +66,8 @@ class Preprocess:
         for name in ("mean", "std", "min_val", "max_val"):
             if len(getattr(self, name)) != 3:
                 raise ValueError(f"{name} has {len(getattr(self, name))} values, not one value a channel")
+        if self.sides is not None and min(self.sides) < 1:
+            raise ValueError(f"the sides {self.sides} of the frame are impossible")
 
     def resize(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Brings a frame to the network's size.
@@ -78,17 +76,32 @@ class Preprocess:
             frame: uint8 [H, W, 3], BGR, any size.
 
         Returns:
-            uint8 [height, width, 3], BGR.
+            uint8 [height, width, 3], BGR; another size where `sides` says so.
         """
-        left, top, width, height = self._content(frame.shape[1::-1])
+        left, top, width, height = self.content(frame.shape[1::-1])
         resized = cv2.resize(frame, (width, height), interpolation=INTERPOLATIONS[self.interp])
-        if (width, height) == (self.width, self.height):
+        if self.padding is None:
             return resized
-        borders = (top, self.height - top - height, left, self.width - left - width)
-        return cv2.copyMakeBorder(resized, *borders, cv2.BORDER_CONSTANT, value=[self.padding] * 3)
+        right, bottom = max(0, self.width - left - width), max(0, self.height - top - height)
+        value = np.broadcast_to(self.padding, 3).tolist()
+        if self.color == "RGB":
+            value = value[::-1]
+        return cv2.copyMakeBorder(resized, top, bottom, left, right, cv2.BORDER_CONSTANT, value=value)
 
-    def _content(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
-        """Where a frame of `size` (width, height) lies in the network's input: left, top, width, height."""
+    def content(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Where a frame lies in the network's input.
+
+        Args:
+            size: Width and height of the frame in pixels.
+
+        Returns:
+            Left, top, width and height in pixels.
+        """
+        if self.sides is not None:
+            zoom = min(self.sides[0] / max(size), self.sides[1] / min(size))
+            if math.isinf(zoom):
+                return 0, 0, *size
+            return 0, 0, max(1, round(size[0] * zoom)), max(1, round(size[1] * zoom))
         if self.padding is None:
             return 0, 0, self.width, self.height
         zoom = min(self.width / size[0], self.height / size[1])
@@ -127,7 +140,7 @@ class Preprocess:
         Returns:
             float32 [h, w], the part that shows the frame.
         """
-        left, top, width, height = self._content(size)
+        left, top, width, height = self.content(size)
         return score[top : top + height, left : left + width]
 
     def restore(self, score: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
@@ -143,49 +156,7 @@ class Preprocess:
         return cv2.resize(self.crop(score, size), size, interpolation=cv2.INTER_LINEAR)
 
     def resized(self, width: int, height: int) -> "Preprocess":
-        """The same rules for another network size."""
-        return replace(self, width=width, height=height)
-
-    def to_yaml(self) -> dict[str, object]:
-        """The entries of `model.yml` that `from_yaml` reads."""
-        normalize = {name: list(getattr(self, name)) for name in ("mean", "std", "min_val", "max_val")}
-        size = [self.width, self.height]
-        steps: list[dict[str, object]]
-        if self.padding is None:
-            steps = [{"Resize": {"target_size": size, "interp": self.interp}}]
-        else:
-            position = "center" if self.centered else "corner"
-            border = {"target_size": size, "im_padding_value": [self.padding] * 3, "position": position}
-            steps = [{"ResizeByLong": {"long_size": max(size), "interp": self.interp}}, {"Padding": border}]
-        return {"TransformsMode": self.color, "Transforms": [*steps, {"Normalize": normalize}]}
-
-    @classmethod
-    def from_yaml(cls, config: dict) -> "Preprocess":
-        """Reads the rules from the content of a `model.yml`.
-
-        Args:
-            config: The parsed file.
-
-        Raises:
-            ValueError: A transform that does not exist here, or an impossible value.
-            KeyError, TypeError: An entry is missing or has another form.
-        """
-        values: dict = {"color": str(config.get("TransformsMode", "RGB")).upper()}
-        for step in config["Transforms"]:
-            ((name, options),) = step.items()
-            if name in ("Resize", "Padding"):
-                size = options["target_size"]
-                width, height = (size, size) if isinstance(size, int) else size
-                values.update(width=int(width), height=int(height))
-            if name in ("Resize", "ResizeByLong"):
-                values["interp"] = str(options.get("interp", "LINEAR")).upper()
-            elif name == "Padding":
-                values["padding"] = int(options.get("im_padding_value", [128])[0])
-                values["centered"] = options.get("position", "corner") == "center"
-            elif name == "Normalize":
-                for key in ("mean", "std", "min_val", "max_val"):
-                    if key in options:
-                        values[key] = tuple(float(v) for v in options[key])
-            else:
-                raise ValueError(f"the transform {name} is unknown")
-        return cls(**values)
+        """The same rules for another network size; a frame with `sides` is stretched to it."""
+        if self.sides is None:
+            return replace(self, width=width, height=height)
+        return replace(self, width=width, height=height, sides=None, padding=None)

@@ -11,6 +11,8 @@ from paddle import nn
 
 from human_segmentation.errors import ModelError
 
+PARAMS_FILE = "model.pdparams"
+
 # Everything that a pickled dictionary of arrays needs; anything else could run code.
 _ALLOWED = {
     ("collections", "OrderedDict"),
@@ -81,12 +83,19 @@ def load_params(network: nn.Layer, params: dict[str, NDArray], source: Path) -> 
         if list(params[name].shape) != list(value.shape):
             raise ModelError(
                 f"{source}: the parameter {name} has the shape {list(params[name].shape)} and the network "
-                f"{list(value.shape)}; give weights of the same model type and number of classes"
+                f"{list(value.shape)}; give weights of the same model type, width and number of classes"
             )
     unknown = sorted(set(params) - set(network.state_dict()))
     if unknown:
         raise ModelError(f"{source}: the network has no parameter {unknown[0]}; give weights of the same model type")
     network.set_state_dict(params)
+
+
+def not_trained(folder: Path) -> ModelError:
+    """The error of an exported model where a trained one is needed."""
+    return ModelError(
+        f"{folder}: this is an exported model; give a trained one, which train.py makes, such as output/best_model"
+    )
 
 
 def save_params(params: dict, path: Path) -> None:

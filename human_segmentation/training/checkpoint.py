@@ -12,11 +12,18 @@ from paddle.optimizer import Optimizer
 from human_segmentation.errors import ModelError
 from human_segmentation.files import whole_folder
 from human_segmentation.inference.model_config import TRAINED, ModelConfig
-from human_segmentation.models.weights import load_params, read_params, read_pickle, save_params
+from human_segmentation.models.legacy import load_legacy
+from human_segmentation.models.weights import (
+    PARAMS_FILE,
+    load_params,
+    not_trained,
+    read_params,
+    read_pickle,
+    save_params,
+)
 from human_segmentation.models.zoo import build_network
 from human_segmentation.training.ema import WeightAverage
 
-PARAMS_FILE = "model.pdparams"
 METRICS_FILE = "metrics.json"
 RAW_FILE = "raw.pdparams"
 OPTIMIZER_FILE = "model.pdopt"
@@ -80,12 +87,13 @@ def load_checkpoint(folder: Path, network: nn.Layer, average: WeightAverage, opt
     return Progress(**state)
 
 
-def find_checkpoint(path: Path, model: str) -> Path:
+def find_checkpoint(path: Path, model: str, prior_channel: bool = False) -> Path:
     """Finds what a run can go on from.
 
     Args:
         path: An epoch_N folder, or the folder of a run: its newest whole checkpoint is taken, damaged ones are named.
         model: The network that is trained.
+        prior_channel: Whether it has a prior channel.
 
     Raises:
         ModelError: There is no whole checkpoint of this network.
@@ -105,6 +113,9 @@ def find_checkpoint(path: Path, model: str) -> Path:
             continue
         if config.model != model:
             raise ModelError(f"{folder}: this is a checkpoint of {config.model}, not of {model}; give --model_type")
+        if config.prior_channel != prior_channel:
+            found, do = ("with", "give") if config.prior_channel else ("without", "leave out")
+            raise ModelError(f"{folder}: this is a checkpoint {found} a prior channel; {do} --prior_channel")
         return folder
     raise ModelError(f"{path}: there is no whole checkpoint; give an epoch_N folder, or the --save_dir of a run")
 
@@ -119,14 +130,17 @@ def _read_progress(folder: Path) -> dict:
 
 
 def load_network(folder: Path) -> tuple[nn.Layer, ModelConfig]:
-    """Builds the network of a trained model and loads its parameters.
+    """Builds the network of a trained model, or of any model of PaddleX 1.x, and loads its parameters.
 
     Raises:
         ModelError: The folder is not that of a trained model, its model is unknown or its parameters do not fit.
     """
     config = ModelConfig.read(folder)
-    if config.status != TRAINED:
-        raise ModelError(f"{folder}: this is an exported model; give a trained one, such as output/best_model")
+    if config.status != TRAINED and not config.legacy:
+        raise not_trained(folder)
     network = build_network(config.model, config.num_classes, config.prior_channel, config.width)
-    load_params(network, read_params(folder / PARAMS_FILE), folder / PARAMS_FILE)
+    if config.legacy:
+        load_legacy(network, folder)
+    else:
+        load_params(network, read_params(folder / PARAMS_FILE), folder / PARAMS_FILE)
     return network, config

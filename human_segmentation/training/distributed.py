@@ -4,12 +4,15 @@ Started by `python -m paddle.distributed.launch --nproc_per_node 2 --backend glo
 has one process and every function here does nothing.
 """
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import paddle
 from paddle import distributed, nn
+
+from human_segmentation.errors import HumanSegError
 
 T = TypeVar("T")
 
@@ -17,6 +20,8 @@ T = TypeVar("T")
 def start() -> None:
     """Joins the other processes, where there are any."""
     if int(os.environ.get("PADDLE_TRAINERS_NUM", "1")) > 1 and not distributed.is_initialized():
+        if not paddle.is_compiled_with_cuda():  # the launcher for several machines does not say so itself
+            os.environ.setdefault("PADDLE_DISTRI_BACKEND", "gloo")
         distributed.init_parallel_env()
 
 
@@ -33,14 +38,15 @@ def world() -> int:
 def barrier() -> None:
     """Waits for the other processes."""
     if world() > 1:
-        distributed.barrier()
+        with _together():
+            distributed.barrier()
 
 
 def mean_of(tensors: Sequence[paddle.Tensor]) -> None:
     """Replaces tensors by their means over all processes; one message carries them all."""
     if world() == 1:
         return
-    with paddle.no_grad():
+    with paddle.no_grad(), _together():
         flat = paddle.concat([tensor.flatten() for tensor in tensors])
         distributed.all_reduce(flat)
         flat = flat / world()
@@ -58,8 +64,9 @@ def average_step(network: nn.Layer) -> None:
 def broadcast(network: nn.Layer) -> None:
     """Gives every process the network of process 0."""
     if world() > 1:
-        for value in network.state_dict().values():
-            distributed.broadcast(value, src=0)
+        with _together():
+            for value in network.state_dict().values():
+                distributed.broadcast(value, src=0)
 
 
 def gathered(value: T) -> list[T]:
@@ -67,5 +74,15 @@ def gathered(value: T) -> list[T]:
     if world() == 1:
         return [value]
     values: list[T] = []
-    distributed.all_gather_object(values, value)
+    with _together():
+        distributed.all_gather_object(values, value)
     return values
+
+
+@contextlib.contextmanager
+def _together() -> Iterator[None]:
+    """Says in one sentence that another process has left; what went wrong, that one has said."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise HumanSegError("another process of this run has ended early; the other workerlog files say why") from error

@@ -11,10 +11,10 @@ from human_segmentation.datasets.dataset import TrainingSet
 from human_segmentation.errors import ModelError
 from human_segmentation.inference.preprocess import Preprocess
 from human_segmentation.models.layers import ConvBN
+from human_segmentation.models.legacy import read_trained
 from human_segmentation.models.mobilenetv2 import MobileNetV2
 from human_segmentation.models.portraitnet import PortraitNet
-from human_segmentation.models.weights import load_params, read_params
-from human_segmentation.training.checkpoint import PARAMS_FILE
+from human_segmentation.models.weights import load_params
 
 CALIBRATION_PHOTOS = 32
 
@@ -23,7 +23,7 @@ def start_from(path: Path, network: nn.Layer, preprocess: Preprocess, training_s
     """Loads a trained model, or ImageNet weights (an npz file) into PortraitNet's encoder.
 
     Args:
-        path: Folder of a trained model, its `model.pdparams`, or the npz file.
+        path: Folder of a trained model or of one of PaddleX 1.x, its `model.pdparams`, or the npz file.
         network: What is to be trained.
         preprocess: How its input is made.
         training_set: Where photos are taken from to measure the statistics of ImageNet weights.
@@ -39,8 +39,7 @@ def start_from(path: Path, network: nn.Layer, preprocess: Preprocess, training_s
         photos = np.stack([training_set[i][2] for i in range(min(CALIBRATION_PHOTOS, len(training_set)))])
         load_mobilenetv2(network.encoder, path, preprocess, paddle.to_tensor(preprocess.normalize(photos)))
         return
-    path = path / PARAMS_FILE if path.is_dir() else path
-    load_params(network, read_params(path), path)
+    load_params(network, read_trained(path, network), path)
 
 
 @paddle.no_grad()

@@ -1,6 +1,7 @@
 """What a run leaves to look at while it goes on: VisualDL and TensorBoard event files."""
 
 import importlib
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from human_segmentation.errors import DeviceError
+from human_segmentation.files import writing
 
-# Flag of the command -> module with a writer, its class, the package to install, the folder under --save_dir.
+
+class _EventFile:
+    """TensorBoard's event file.
+
+    It is written at once: the thread of tensorboardX's `SummaryWriter` ends on a full disk, and the run would wait for
+    it for ever.
+
+    Args:
+        folder: Where the file is made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._summary = importlib.import_module("tensorboardX.summary")
+        self._event = importlib.import_module("tensorboardX.proto.event_pb2").Event
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = importlib.import_module("tensorboardX.event_file_writer").EventsWriter(str(folder / "events"))
+
+    def add_scalar(self, tag: str, value: float, step: int) -> None:
+        self._write(self._summary.scalar(tag, value), step)
+
+    def add_image(self, tag: str, image: NDArray[np.uint8], step: int) -> None:
+        self._write(self._summary.image(tag, image, dataformats="HWC"), step)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _write(self, summary: Any, step: int) -> None:
+        self._file.write_event(self._event(summary=summary, step=step, wall_time=time.time()))
+        self._file.flush()
+
+
+def _visualdl_writer(folder: Path) -> Any:
+    return importlib.import_module("visualdl").LogWriter(logdir=str(folder))
+
+
+# Flag of the command -> what makes a writer, the package to install, the folder under --save_dir.
 WRITERS = {
-    "use_vdl": ("visualdl", "LogWriter", "visualdl", "vdl_log"),
-    "tensorboard": ("tensorboardX", "SummaryWriter", "tensorboardX", "tensorboard"),
+    "use_vdl": (_visualdl_writer, "visualdl", "vdl_log"),
+    "tensorboard": (_EventFile, "tensorboardX", "tensorboard"),
 }
 
 
@@ -25,32 +62,36 @@ class RunLog:
 
     Raises:
         DeviceError: A writer's package is not installed.
+        OutputError: A file cannot be written; every method raises it.
     """
 
     def __init__(self, save_dir: Path, writers: list[str]) -> None:
-        self._writers: dict[str, Any] = {}
+        self._writers: dict[Path, Any] = {}
         for name in writers:
-            module, writer, package, folder = WRITERS[name]
+            make, package, folder = WRITERS[name]
+            path = save_dir / folder
             try:
-                make = getattr(importlib.import_module(module), writer)
+                with writing(path):
+                    self._writers[path] = make(path)
             except ImportError as error:
                 raise DeviceError(f"--{name} needs {package}; run: pip install {package}") from error
-            self._writers[name] = make(logdir=str(save_dir / folder))
 
     def scalars(self, values: dict[str, float], step: int) -> None:
         """Adds values at a step."""
-        for writer in self._writers.values():
-            for tag, value in values.items():
-                writer.add_scalar(tag, value, step)
+        for path, writer in self._writers.items():
+            with writing(path):
+                for tag, value in values.items():
+                    writer.add_scalar(tag, value, step)
 
     def picture(self, tag: str, image: NDArray[np.uint8], step: int) -> None:
         """Adds a picture, uint8 [H, W, 3] BGR, at a step."""
         rgb = np.ascontiguousarray(image[..., ::-1])
-        for name, writer in self._writers.items():
-            options = {} if name == "use_vdl" else {"dataformats": "HWC"}
-            writer.add_image(tag, rgb, step, **options)
+        for path, writer in self._writers.items():
+            with writing(path):
+                writer.add_image(tag, rgb, step)
 
     def close(self) -> None:
         """Writes what is left."""
-        for writer in self._writers.values():
-            writer.close()
+        for path, writer in self._writers.items():
+            with writing(path):
+                writer.close()

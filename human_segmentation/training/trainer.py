@@ -144,7 +144,7 @@ class _Run:
         self.predictor = Predictor(NetworkEngine(self.averaged), self.preprocess, options.prior_channel)
         self.progress = Progress()
         if options.resume_checkpoint is not None:
-            folder = find_checkpoint(options.resume_checkpoint, options.model_type)
+            folder = find_checkpoint(options.resume_checkpoint, options.model_type, options.prior_channel)
             self.progress = load_checkpoint(folder, self.network, self.average, self.optimizer)
 
     def run(self) -> dict[str, float]:
@@ -159,11 +159,11 @@ class _Run:
             self.progress = Progress(epoch + 1, [*self.progress.history, row | metrics])
             if distributed.rank() == 0:
                 self._say(row | metrics)
+                self._save(metrics, better)
                 log.scalars(row | metrics, epoch + 1)
                 if options.writers:
                     for index, sample in enumerate(self.val_samples[:PANELS]):
                         log.picture(f"validation/{index}", panel(self.predictor, sample), epoch + 1)
-                self._save(metrics, better)
             distributed.barrier()
             if self._stale():
                 break

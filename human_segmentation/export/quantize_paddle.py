@@ -1,0 +1,59 @@
+"""INT8 `__model__` and `__params__` by Paddle's post-training quantisation, which Paddle Lite's opt reads."""
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import paddle
+from numpy.typing import NDArray
+
+from human_segmentation.paddle_files import PARAMS_FILE, PROGRAM_FILE
+
+ALGORITHMS = ("avg", "abs_max", "hist", "KL", "mse", "emd", "min_max")
+QUANTIZED_OPERATORS = ["conv2d", "depthwise_conv2d"]
+INPUT = "image"
+
+
+def quantize_paddle(
+    source: Path, target: Path, tensors: Sequence[NDArray[np.float32]], algorithm: str, excluded: Sequence[str] = ()
+) -> None:
+    """Quantises weights per channel and activations per tensor to int8.
+
+    Where PaddleSlim is installed it does it; what it calls is the class of Paddle that does it otherwise.
+
+    Args:
+        source: Folder of an exported model.
+        target: Folder for the quantised program and its parameters.
+        tensors: float32 [N, C, H, W] each, inputs that show the ranges of the activations.
+        algorithm: How ranges follow from what was seen, one of `ALGORITHMS`.
+        excluded: Weights whose layers stay in float.
+    """
+    if importlib.util.find_spec("paddleslim"):
+        from paddleslim.quant.post_training_quantization import PostTrainingQuantization
+    else:
+        from paddle.static.quantization import PostTrainingQuantization
+
+    with paddle.pir_utils.OldIrGuard():
+        paddle.enable_static()
+        try:
+            quantizer = PostTrainingQuantization(
+                executor=paddle.static.Executor(paddle.CPUPlace()),
+                model_dir=str(source),
+                model_filename=PROGRAM_FILE,
+                params_filename=PARAMS_FILE,
+                data_loader=lambda: ({INPUT: tensor} for tensor in tensors),
+                batch_nums=len(tensors),
+                algo=algorithm,
+                quantizable_op_type=QUANTIZED_OPERATORS,
+                weight_quantize_type="channel_wise_abs_max",
+                onnx_format=True,
+                skip_tensor_list=list(excluded) or None,
+            )
+            quantizer.quantize()
+            quantizer.save_quantized_model(str(target), model_filename=PROGRAM_FILE, params_filename=PARAMS_FILE)
+        finally:
+            paddle.disable_static()
+    # Paddle adds endings of its own.
+    (target / f"{PROGRAM_FILE}.pdmodel").rename(target / PROGRAM_FILE)
+    (target / f"{PROGRAM_FILE}.pdiparams").rename(target / PARAMS_FILE)

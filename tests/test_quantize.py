@@ -1,0 +1,151 @@
+import subprocess
+import sys
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from conftest import ROOT
+
+import human_segmentation as hs
+from human_segmentation.datasets.list_file import read_list
+from human_segmentation.errors import ModelError
+from human_segmentation.export.artifact import export_model
+from human_segmentation.export.quantize import quantize_model
+from human_segmentation.inference.engines import ENGINES
+from human_segmentation.inference.model_config import ModelConfig
+from human_segmentation.training.checkpoint import load_network
+from human_segmentation.video.frames import VideoSource
+
+onnx = pytest.importorskip("onnx")
+TRAINED = ROOT / "pretrain_weights" / "humanseg_mobile_params"
+SIZE = 192
+
+
+@pytest.fixture(scope="module")
+def model():
+    """The network that ships."""
+    return load_network(TRAINED)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory, model):
+    """A list of frames of the sample clip, labelled by the float model, so that its mIoU is 100."""
+    folder = tmp_path_factory.mktemp("photos")
+    export_model(*model, folder / "float")
+    predictor = hs.load_model(folder / "float")
+    rows = []
+    with VideoSource(ROOT / "data" / "video_test.mp4") as source:
+        for index, frame in enumerate(source):
+            if index % 17 == 0:
+                cv2.imwrite(str(folder / f"{index}.png"), frame.image)
+                cv2.imwrite(str(folder / f"{index}_mask.png"), np.uint8(255) * (predictor.alpha(frame.image) > 0.5))
+                rows.append(f"{index}.png {index}_mask.png\n")
+    (folder / "list.txt").write_text("".join(rows))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def quantized(model, photos, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("quantized") / "out"
+    samples = read_list(photos / "list.txt", photos)
+    return folder, quantize_model(*model, samples[:4], samples, folder)
+
+
+def test_int8_keeps_the_mask_on_every_engine(quantized):
+    folder, report = quantized
+    assert {(row.precision, row.engine) for row in report.measurements} == {
+        (precision, engine) for precision in ("fp32", "INT8") for engine in ENGINES
+    }
+    for row in report.measurements:
+        assert row.miou > (0.999 if row.precision == "fp32" else 0.995), row
+        assert row.megabytes < (6.5 if row.precision == "fp32" else 2.05), row
+    assert report.kept == []
+    assert {path.name for path in folder.iterdir()} == {"__model__", "__params__", "model.onnx", "model.yml"}
+    assert ModelConfig.read(folder).status == "Quant"
+
+
+def test_what_is_written_is_int8(quantized):
+    folder, _ = quantized
+    graph = onnx.load(str(folder / "model.onnx")).graph
+    initializers = {tensor.name: tensor for tensor in graph.initializer}
+    producers = {name: node for node in graph.node for name in node.output}
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    assert len(convolutions) == 73
+    for node in convolutions:
+        weight = producers[node.input[1]]
+        assert weight.op_type == "DequantizeLinear"
+        values, scales = (initializers[name] for name in weight.input[:2])
+        assert values.data_type == onnx.TensorProto.INT8
+        assert scales.dims == [values.dims[0]]  # one for each output channel
+        assert producers[node.input[0]].op_type == "DequantizeLinear"
+    # Scores keep the steps of a float.
+    softmax = producers[graph.output[0].name]
+    assert (softmax.op_type, producers[softmax.input[0]].op_type) == ("Softmax", "Resize")
+    assert b"quantize_linear" in (folder / "__model__").read_bytes()
+    assert b"dequantize_linear" in (folder / "__model__").read_bytes()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_scores_are_near_those_of_the_float_model(engine, quantized, photos):
+    frame = cv2.imread(str(photos / "17.png"))
+    expected = hs.load_model(photos / "float").alpha(frame)
+    found = hs.load_model(quantized[0], engine=engine).alpha(frame)
+    assert 0 < np.abs(found - expected).mean() < 0.01
+
+
+def test_layers_that_int8_ruins_stay_in_float(photos, tmp_path):
+    """One channel a thousand times as large as the others, and the weights that read it as much modeler."""
+    network, config = load_network(TRAINED)
+    config = replace(config, preprocess=config.preprocess.resized(96, 96))  # there are many layers to try
+    channel = int(np.argmax(abs(network.layer1_1.bn.weight.numpy())))
+    for parameter in (network.layer1_1.bn.weight, network.layer1_1.bn.bias):
+        values = parameter.numpy()
+        values[channel] *= 1000
+        parameter.set_value(values)
+    weight = network.layer1_2.conv.weight.numpy()
+    weight[:, channel] /= 1000
+    network.layer1_2.conv.weight.set_value(weight)
+
+    samples = read_list(photos / "list.txt", photos)
+    report = quantize_model(network, config, samples[:4], samples, tmp_path / "out", max_drop=1.0)
+    assert "layer1_2.conv.weight" in report.kept
+    assert len(report.kept) <= 4
+    floats = {row.engine: row.miou for row in report.measurements if row.precision == "fp32"}
+    assert all(row.miou > floats[row.engine] - 0.01 for row in report.measurements)
+
+
+def test_a_bound_that_cannot_be_met_names_layers_and_leaves_nothing(model, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr("human_segmentation.export.quantize.OnnxQuantizer.ranking", lambda self: list(self.layers)[:1])
+    samples = read_list(photos / "list.txt", photos)
+    with pytest.raises(ModelError, match=r"more than --max_drop -1; the layers that hurt most are \w+\.\w+\.weight"):
+        quantize_model(*model, samples[:1], samples[:2], tmp_path / "out", max_drop=-1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def command(*args):
+    call = [sys.executable, "quant_offline.py", *map(str, args)]
+    return subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_command_of_the_tutorial(photos, tmp_path):
+    flags = ["--model_dir", TRAINED, "--data_dir", photos, "--quant_list", photos / "list.txt"]
+    flags += ["--save_dir", tmp_path / "out", "--image_shape", SIZE, SIZE]
+    done = command(*flags)
+    assert done.returncode == 2
+    assert "the list has 6 photos and --batch_nums 10 times --batch_size 1 asks for 10" in done.stderr
+    assert not (tmp_path / "out").exists()
+    done = command(*flags, "--batch_nums", 3, "--batch_size", 2)
+    assert done.returncode == 0, done.stderr[-1000:]
+    table = {tuple(line.split()[:2]): float(line.split()[2]) for line in done.stdout.splitlines() if "INT8" in line}
+    assert set(table) == {("INT8", engine) for engine in ENGINES}
+    assert min(table.values()) > 99.5
+    assert ModelConfig.read(tmp_path / "out").preprocess.width == SIZE
+
+
+def test_an_exported_model_is_refused(photos, tmp_path):
+    done = command(
+        "--model_dir", photos / "float", "--quant_list", photos / "list.txt", "--data_dir", photos, "--batch_nums", 1
+    )
+    assert done.returncode == 2
+    assert "this is an exported model; give a trained one" in done.stderr

@@ -1,0 +1,226 @@
+"""Runs that end with one sentence: what they say, and what they leave."""
+
+import contextlib
+import os
+import re
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from conftest import ROOT, files_of, names
+from runs import run, train_command
+
+from human_segmentation.errors import HumanSegError, OutputError
+from human_segmentation.inference.predictor import Predictor
+from human_segmentation.models.weights import read_params
+from human_segmentation.training.checkpoint import find_checkpoint, load_network
+from human_segmentation.training.engine import NetworkEngine
+from human_segmentation.training.report import write_report
+from human_segmentation.training.run_log import RunLog
+
+
+def fails(command, **options):
+    """The one sentence of a command that must fail, and nothing beside it."""
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, **options)
+    assert result.returncode == 2, result.stderr
+    assert "Traceback" not in result.stdout
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1, result.stderr
+    return result.stderr
+
+
+def write(path, image):
+    assert cv2.imwrite(str(path), image)
+
+
+def out_of_range(folder):
+    label = np.zeros((48, 48), np.uint8)
+    label[10:, 10:], label[20:, 20:], label[40:] = 3, 20, 255
+    write(folder / "9_mask.png", label)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda folder: (folder / "9.png").write_bytes(b"no photo"), "9.png: the file is damaged or no photo"),
+        (lambda folder: (folder / "9_mask.png").write_bytes(b""), "9_mask.png: the file is empty"),
+        (
+            lambda folder: write(folder / "9_mask.png", np.zeros((40, 44), np.uint8)),
+            "9_mask.png: the label has 44x40 pixels and its photo 48x48",
+        ),
+        (out_of_range, "9_mask.png: the label is out of range, it has the class 20"),
+    ],
+    ids=["photo", "label", "size", "classes"],
+)
+def test_a_sample_that_cannot_be_used(discs, tmp_path, spoil, sentence):
+    """It is read in the worker process of a run."""
+    data = shutil.copytree(discs, tmp_path / "my data")
+    spoil(data)
+    assert fails(train_command(data, tmp_path / "run")).startswith(f"error: {data / sentence}")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_background_that_cannot_be_used(discs, tmp_path):
+    (tmp_path / "scene.png").write_bytes(b"no photo")
+    (tmp_path / "scenes.txt").write_text("scene.png\n")
+    message = fails(train_command(discs, tmp_path / "run", "--background_list", tmp_path / "scenes.txt"))
+    assert message.startswith(f"error: {tmp_path / 'scene.png'}: the file is damaged")
+
+
+LEAVER = """
+import paddle
+from human_segmentation.cli import exit_code
+from human_segmentation.training import distributed
+distributed.start()
+losses = paddle.ones([3])
+distributed.mean_of([losses])
+raise SystemExit(7 if distributed.rank() == 1 else exit_code(lambda: distributed.mean_of([losses])))
+"""
+
+
+def test_the_sentence_where_another_process_has_ended():
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+        ends = [f"127.0.0.1:{end.getsockname()[1]}" for end in (one, two)]
+    shared = {
+        **os.environ,
+        "CUDA_VISIBLE_DEVICES": "",
+        "PADDLE_DISTRI_BACKEND": "gloo",
+        "PADDLE_TRAINERS_NUM": "2",
+        "PADDLE_TRAINER_ENDPOINTS": ",".join(ends),
+    }
+    processes = []
+    for rank, end in enumerate(ends):
+        environment = {**shared, "PADDLE_TRAINER_ID": str(rank), "PADDLE_CURRENT_ENDPOINT": end}
+        command = [sys.executable, "-c", LEAVER]
+        processes.append(subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True))
+    errors = [process.communicate(timeout=120)[1] for process in processes]
+    assert [process.returncode for process in processes] == [2, 7]
+    sentence = "error: another process of this run has ended early; the other workerlog files say why"
+    assert errors[0].splitlines()[-1] == sentence
+    assert "Traceback" not in errors[0]
+
+
+@contextlib.contextmanager
+def largest_file(size):
+    """Limits the size of the files that this process writes, which stands for a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:  # at once: a report of the tests may go to a file too
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_costs_no_checkpoint(discs, tmp_path):
+    """There is room for the weights, and none for the optimiser's state, which is twice as large."""
+    folder = tmp_path / "run"
+    subprocess.run(train_command(discs, folder, "--num_epochs", 1), cwd=ROOT, check=True)
+    first = files_of(folder / "epoch_1")
+    resumed = train_command(discs, folder, "--num_epochs", 2, "--resume_checkpoint", folder)
+    size = len(first["raw.pdparams"]) + 100_000
+
+    message = fails(resumed, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)))
+    assert message == (
+        f"error: {folder / 'epoch_2'}: cannot be written (File too large); choose another place or make room\n"
+    )
+    assert names(folder) == ["best_model", "epoch_1", "report.html"]
+    assert files_of(folder / "epoch_1") == first
+    load_network(folder / "best_model")
+
+    subprocess.run(resumed, cwd=ROOT, check=True)
+    assert find_checkpoint(folder, "HumanSegMobile") == folder / "epoch_2"
+
+
+def test_a_real_full_disk(discs, tmp_path):
+    """One that has room for one checkpoint and the best model."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=45m", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("no disk can be mounted here")
+    try:
+        message = fails(train_command(discs, disk / "run"))
+        left = names(disk / "run")
+        load_network(disk / "run" / "epoch_1")
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    assert f"{disk / 'run' / 'epoch_2'}: cannot be written (No space left on device)" in message
+    assert left == ["best_model", "epoch_1"]
+
+
+def test_a_full_disk_leaves_the_old_report(trained, samples, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    network, config = load_network(trained[0] / "best_model")
+    predictor = Predictor(NetworkEngine(network), config.preprocess, config.prior_channel)
+    history = [dict.fromkeys(("loss", "learning_rate", "miou", "foreground_iou_per_photo", "boundary_iou"), 0.5)]
+    with largest_file(1000), pytest.raises(OutputError, match=r"report\.html: cannot be written \(File too large\)"):
+        write_report(path, history, predictor, samples[:1], [0.5])
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("report.html", "old")]
+
+
+def test_a_full_disk_ends_the_event_file(tmp_path):
+    pytest.importorskip("tensorboardX")
+    log = RunLog(tmp_path, ["tensorboard"])
+    log.scalars({"miou": 0.5}, 1)
+    with largest_file(150), pytest.raises(OutputError, match=r"tensorboard: cannot be written \(File too large\)"):
+        log.scalars({f"metric{i}": 0.5 for i in range(20)}, 2)
+
+
+@pytest.mark.parametrize("name", ["use_vdl", "tensorboard"])
+def test_event_files_where_no_folder_can_be(tmp_path, name):
+    pytest.importorskip({"use_vdl": "visualdl", "tensorboard": "tensorboardX"}[name])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"file/\w+: cannot be written \(Not a directory\)"):
+        RunLog(tmp_path / "file", [name])
+
+
+def test_a_loss_that_is_no_number_stops_the_run(samples, tmp_path):
+    with pytest.raises(HumanSegError, match=r"epoch 1/2: the loss is .* at step \d+.*--learning_rate"):
+        run(samples, tmp_path, learning_rate=1e30)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_loss_that_is_no_number_leaves_the_checkpoints(trained, samples, tmp_path):
+    folder = shutil.copytree(trained[0], tmp_path / "run")
+    shutil.rmtree(folder / "epoch_6")
+    before = files_of(folder)
+    sentence = rf"^epoch 6/6: the loss is (nan|inf) at step [23]; the checkpoints in {re.escape(str(folder))} are good"
+    with pytest.raises(HumanSegError, match=sentence):
+        run(samples, folder, num_epochs=6, resume_checkpoint=folder, learning_rate=1e30)
+    assert files_of(folder) == before
+    run(samples, folder, num_epochs=6, resume_checkpoint=folder)
+    one, two = (read_params(path / "epoch_6" / "raw.pdparams") for path in (trained[0], folder))
+    assert all(np.array_equal(one[name], two[name]) for name in one)
+
+
+@pytest.fixture(scope="module")
+def portraitnets(samples, tmp_path_factory):
+    """Runs of PortraitNet, by whether it has a prior channel."""
+    folders = {prior: tmp_path_factory.mktemp("portraitnet") for prior in (False, True)}
+    for prior, folder in folders.items():
+        run(samples, folder, model="PortraitNet", size=32, num_epochs=1, prior_channel=prior)
+    return folders
+
+
+@pytest.mark.parametrize(
+    ("prior", "options", "words"),
+    [
+        (False, ["HumanSegMobile"], "this is a checkpoint of PortraitNet, not of HumanSegMobile; give --model_type"),
+        (False, ["PortraitNet", "--prior_channel"], "without a prior channel; leave out --prior_channel"),
+        (True, ["PortraitNet"], "with a prior channel; give --prior_channel"),
+        (False, ["PortraitNet", "--width", 0.5], "the parameter encoder.stem.conv.weight has the shape [32, 3, 3, 3]"),
+    ],
+)
+def test_a_checkpoint_of_another_network(discs, portraitnets, tmp_path, prior, options, words):
+    checkpoint = portraitnets[prior] / "epoch_1"
+    command = train_command(discs, tmp_path / "run", "--resume_checkpoint", checkpoint, "--model_type", *options)
+    message = fails(command)
+    assert message.startswith(f"error: {checkpoint}")
+    assert words in message
+    assert not (tmp_path / "run").exists()
