@@ -269,7 +269,10 @@ def test_camera_window_ends_with_q(tmp_path, long_clip):
                 found = subprocess.run(search, env=environment, capture_output=True, text=True, timeout=60, check=True)
                 time.sleep(2)
                 press = ["xdotool", "windowfocus", found.stdout.split()[-1], "key", "q"]
-                subprocess.run(press, env=environment, check=True)
+                for _ in range(20):  # a window that is being mapped cannot have the focus yet
+                    if subprocess.run(press, env=environment).returncode == 0:
+                        break
+                    time.sleep(0.5)
                 _, errors = process.communicate(timeout=30)
                 assert process.returncode == 0, errors
         finally:
