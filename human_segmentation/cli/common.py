@@ -9,6 +9,7 @@ from human_segmentation.errors import DataError
 from human_segmentation.inference.engines import ENGINES
 from human_segmentation.inference.model_config import TRAINED, ModelConfig
 from human_segmentation.inference.predictor import Predictor, load_model
+from human_segmentation.inference.preprocess import Preprocess
 from human_segmentation.video.background import Background
 from human_segmentation.video.frames import CameraSource, PhotoSource, Source, VideoSource
 from human_segmentation.video.pipeline import replace_background
@@ -51,6 +52,12 @@ def network_size(args: argparse.Namespace) -> tuple[int, int] | None:
     return width, height
 
 
+def at_given_size(preprocess: Preprocess, args: argparse.Namespace) -> Preprocess:
+    """The rules for the network's input, at the size that is given or at their own."""
+    size = network_size(args)
+    return preprocess.resized(*size) if size else preprocess
+
+
 def build_predictor(args: argparse.Namespace) -> Predictor:
     """Loads the model that the arguments name."""
     if args.threads is not None and args.threads < 1:
@@ -66,9 +73,7 @@ def build_any_predictor(args: argparse.Namespace) -> Predictor:
     from human_segmentation.training.engine import NetworkEngine
 
     network, config = load_network(args.model_dir)
-    size = network_size(args)
-    preprocess = config.preprocess.resized(*size) if size else config.preprocess
-    return Predictor(NetworkEngine(network), preprocess, config.prior_channel)
+    return Predictor(NetworkEngine(network), at_given_size(config.preprocess, args), config.prior_channel)
 
 
 def run_replacement(args: argparse.Namespace, background: Background, name: str) -> int:

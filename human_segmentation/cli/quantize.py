@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from human_segmentation.cli.common import network_size
+from human_segmentation.cli.common import at_given_size
 from human_segmentation.errors import DataError
 
 
@@ -44,9 +44,7 @@ def run(args: argparse.Namespace) -> int:
         )
     val_samples = read_list(args.val_list, args.data_dir) if args.val_list else photos
     network, config = load_network(args.model_dir)
-    size = network_size(args)
-    if size:
-        config = replace(config, preprocess=config.preprocess.resized(*size))
+    config = replace(config, preprocess=at_given_size(config.preprocess, args))
     # Lists are often sorted by kind: photos are taken from all over the list.
     calibration = [photos[index * len(photos) // wanted] for index in range(wanted)]
     report = quantize_model(network, config, calibration, val_samples, args.save_dir, args.algo, args.max_drop)

@@ -4,7 +4,7 @@ import argparse
 import math
 from pathlib import Path
 
-from human_segmentation.cli.common import network_size
+from human_segmentation.cli.common import at_given_size
 from human_segmentation.datasets.dataset import TrainingSet, WeightedSamples
 from human_segmentation.datasets.list_file import read_list
 from human_segmentation.datasets.transforms import BackgroundSwap
@@ -88,8 +88,7 @@ def build_objective(args: argparse.Namespace) -> Objective:
 
 def build_preprocess(args: argparse.Namespace) -> Preprocess:
     """How the input of the network is made."""
-    preprocess, size = RECIPES[args.model_type].preprocess, network_size(args)
-    return preprocess.resized(*size) if size else preprocess
+    return at_given_size(RECIPES[args.model_type].preprocess, args)
 
 
 def build_training_set(args: argparse.Namespace, plain: bool) -> TrainingSet:

@@ -25,7 +25,6 @@ from human_segmentation.training.engine import NetworkEngine
 TOLERANCE = 1e-3
 QUANTIZED_TOLERANCE = 0.1
 """For a network that rounds to 8 bits: a last bit moves one rounding, which moves others."""
-OUTPUTS = ("softmax", "argmax")
 
 
 @dataclass(frozen=True)
