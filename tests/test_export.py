@@ -5,7 +5,8 @@ import pytest
 import human_segmentation as hs
 from human_segmentation.errors import ModelError
 from human_segmentation.export import artifact
-from human_segmentation.export.artifact import ExportOptions, Parity, export_model
+from human_segmentation.export.artifact import ExportOptions, export_model
+from human_segmentation.export.parity import Parity, compare
 from human_segmentation.inference.engines import ENGINES
 from human_segmentation.inference.model_config import ModelConfig
 from human_segmentation.inference.preprocess import Preprocess
@@ -65,9 +66,9 @@ def test_parity_is_measured_over_all_photos():
     person = np.array([[[0.1, 0.8]], [[0.4, 0.7]], [[0.6, 0.7]]], np.float32)
     first, second, third = np.stack([1 - person, person], axis=1)[:, None]
     scores, moved = [first, second], [first, third]
-    found = artifact._parity(scores, moved)
+    found = compare(scores, moved)
     assert (found.largest, found.mean, found.iou) == pytest.approx((0.2, 0.05, 2 / 3))
-    classes = artifact._parity(scores, [x.argmax(1) for x in moved])
+    classes = compare(scores, [x.argmax(1) for x in moved])
     assert (classes.largest, classes.mean, classes.iou) == pytest.approx((0.2, 0.05, 2 / 3))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from human_segmentation.export.artifact import Parity
+    from human_segmentation.export.parity import Parity
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--fixed_batch_size", type=int, metavar="N", help="photos at once; default: any number")
     parser.add_argument("--output_op", choices=("softmax", "argmax"), default="softmax", help="scores, or classes")
+    parser.add_argument(
+        "--format",
+        choices=("paddle", "paddlex3"),
+        default="paddle",
+        help="paddlex3: classes for PaddleX 3; default: all else",
+    )
     parser.add_argument("--photos", type=Path, nargs="+", default=[], help="more photos to compare engines on")
 
 
@@ -40,17 +46,24 @@ def run(args: argparse.Namespace) -> int:
     """Exports and prints how far each engine is from the trained model."""
     from human_segmentation.errors import DataError
     from human_segmentation.export.artifact import ExportOptions, export_model
+    from human_segmentation.export.paddlex3 import export_paddlex3
     from human_segmentation.photos import read_photo
     from human_segmentation.training.checkpoint import load_network
 
     if args.fixed_batch_size is not None and args.fixed_batch_size < 1:
         raise DataError(f"--fixed_batch_size {args.fixed_batch_size}: the number must be 1 or more")
+    if args.format == "paddlex3" and args.fixed_batch_size is not None:
+        raise DataError("--fixed_batch_size: with --format paddlex3 a model takes any number of photos; leave it out")
     network, config = load_network(args.model_dir)
     if args.fixed_input_shape:
         config = replace(config, preprocess=config.preprocess.resized(*args.fixed_input_shape))
     options = ExportOptions(args.fixed_input_shape is not None, args.fixed_batch_size, args.output_op)
     photos = [read_photo(path) for path in args.photos]
-    print_parities(export_model(network, config, args.save_dir, options, photos))
+    if args.format == "paddlex3":
+        parities = export_paddlex3(network, config, args.save_dir, photos)
+    else:
+        parities = export_model(network, config, args.save_dir, options, photos)
+    print_parities(parities)
     print(args.save_dir)
     return 0
 

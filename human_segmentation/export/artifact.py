@@ -13,6 +13,7 @@ from paddle import nn
 
 from human_segmentation.errors import ModelError
 from human_segmentation.export.onnx import to_onnx
+from human_segmentation.export.parity import Parity, compare
 from human_segmentation.files import whole_folder
 from human_segmentation.inference.engines import ENGINES, ONNX_FILE, load_engine
 from human_segmentation.inference.model_config import EXPORTED, ModelConfig
@@ -40,21 +41,6 @@ class ExportOptions:
     fixed_size: bool = False
     batch: int | None = None
     output: str = "softmax"
-
-
-@dataclass(frozen=True)
-class Parity:
-    """How far an engine is from the trained network, over all photos.
-
-    Attributes:
-        largest: Largest difference of two scores.
-        mean: Mean difference.
-        iou: IoU of the two masks; 1 where both are empty.
-    """
-
-    largest: float
-    mean: float
-    iou: float
 
 
 class _Exported(nn.Layer):
@@ -145,28 +131,10 @@ def _parities(
             continue
         engine = load_engine(folder, name)
         outputs = [engine(tensor) for tensor in tensors]
-        parities[name] = _parity(scores, outputs)
+        parities[name] = compare(scores, outputs)
         if not parities[name].largest <= tolerance:
             raise ModelError(
                 f"{folder}: the scores of {name} differ by {parities[name].largest:.4f} from the trained model's, more "
                 f"than {tolerance}; nothing was exported"
             )
     return parities
-
-
-def _parity(scores: Sequence[NDArray[np.float32]], outputs: Sequence[NDArray]) -> Parity:
-    """Compares scores [N, classes, H, W] with an engine's, or with the classes [N, H, W] that it found."""
-    differences, masks = [], []
-    for expected, found in zip(scores, outputs, strict=True):
-        classes = found if found.ndim == 3 else found.argmax(1)
-        # A class is as wrong as its score is below the best one.
-        best = np.take_along_axis(expected, classes[:, None].astype(np.int64), 1)
-        difference = expected.max(1, keepdims=True) - best if found.ndim == 3 else np.abs(found - expected)
-        differences.append(difference)
-        masks.append((expected.argmax(1) == 1, classes == 1))
-    union = sum(int((a | b).sum()) for a, b in masks)
-    return Parity(
-        max(float(x.max()) for x in differences),
-        float(np.mean([x.mean() for x in differences])),
-        sum(int((a & b).sum()) for a, b in masks) / union if union else 1.0,
-    )

@@ -8,7 +8,7 @@ from human_segmentation.errors import ModelError, OutputError
 from human_segmentation.inference.model_config import TRAINED, ModelConfig
 
 if TYPE_CHECKING:
-    from human_segmentation.export.artifact import Parity
+    from human_segmentation.export.parity import Parity
 
 
 def import_legacy(source: Path, target: Path) -> dict[str, "Parity"]:
