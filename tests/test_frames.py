@@ -36,7 +36,6 @@ def test_every_frame_at_its_time_in_its_color(tmp_path: Path, name: str) -> None
         assert frame.image.shape == (48, 64, 3)
         assert frame.image.dtype == np.uint8
         assert_plain(frame.image, index)
-    assert source.ended
     assert source.rate == 25
     assert source.length == (12 if name in ("a.mp4", "a.mov", "a.avi") else None)
     assert source.audio is None
@@ -253,7 +252,7 @@ def test_photo_is_a_source_of_one_frame(tmp_path: Path) -> None:
     source = PhotoSource(tmp_path / "a.png")
     (frame,) = list(source)
     np.testing.assert_array_equal(frame.image, quarters())
-    assert (frame.pts, frame.time, source.length, source.ended) == (0, 0.0, 1, True)
+    assert (frame.pts, frame.time, source.length) == (0, 0.0, 1)
 
 
 def test_camera_ends_cleanly(tmp_path: Path) -> None:
@@ -264,7 +263,6 @@ def test_camera_ends_cleanly(tmp_path: Path) -> None:
     assert read_frames[0].pts == 0
     assert all(a.pts < b.pts for a, b in pairwise(read_frames))
     assert [frame.time for frame in read_frames] == [frame.pts / 1000 for frame in read_frames]
-    assert source.ended
 
 
 def test_camera_that_is_not_there(capfd: pytest.CaptureFixture[str]) -> None:

@@ -25,7 +25,8 @@ def copy(path: Path, target: Path, last: int | None = None) -> None:
         for index, frame in enumerate(source):
             assert sink.write(frame.image, frame.pts)
             if index == last:
-                break
+                return
+        sink.complete()
 
 
 def seconds(path: Path, kind: str) -> float:

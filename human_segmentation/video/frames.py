@@ -49,14 +49,14 @@ class Source:
         rate: Frames a second, where known.
         length: Number of frames, where known.
         audio: The file that has the sound, where there is any.
-        ended: Whether the last frame was read.
+        live: Whether frames come in their own time and are lost where nobody takes them.
     """
 
     time_base: Fraction = MILLISECOND
     rate: Fraction | None = None
     length: int | None = None
     audio: Path | None = None
-    ended: bool = False
+    live: bool = False
 
     def __enter__(self) -> "Source":
         return self
@@ -77,7 +77,6 @@ class PhotoSource(Source):
 
     def __iter__(self) -> Iterator[Frame]:
         yield Frame(self._image, 0, 0.0)
-        self.ended = True
 
 
 class CameraSource(Source):
@@ -89,6 +88,8 @@ class CameraSource(Source):
     Raises:
         DeviceError: There is no such camera; from the iterator, when it gives no picture.
     """
+
+    live = True
 
     def __init__(self, camera: int | str) -> None:
         self._camera = camera
@@ -112,7 +113,6 @@ class CameraSource(Source):
             yield Frame(image, pts, float(pts * MILLISECOND))
             there, image = self._capture.read()
             pts = max(pts + 1, round((time.monotonic() - start) / MILLISECOND))
-        self.ended = True
 
 
 class VideoSource(Source):
@@ -189,7 +189,6 @@ class VideoSource(Source):
                 f"{self._path}: the video is damaged after frame {count} ({error.strerror}); copy or convert it again"
             ) from error
         self._check_end(count, end)
-        self.ended = True
 
     def _check_end(self, count: int, end: float) -> None:
         """A file that was cut off decodes without an error; its header still says how long it was."""

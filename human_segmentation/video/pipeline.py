@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
 
+import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from human_segmentation.inference.predictor import Predictor
 from human_segmentation.video.background import Background
 from human_segmentation.video.composite import composite, estimate_foreground, refine_alpha
-from human_segmentation.video.frames import Source
+from human_segmentation.video.frames import Frame, Source
 from human_segmentation.video.sinks import Sink
+from human_segmentation.video.stages import ahead, newest
 from human_segmentation.video.stream import ScoreStream
 from human_segmentation.video.temporal import FlowTracker
 
@@ -36,6 +39,8 @@ def replace_background(
 ) -> Summary:
     """Puts the people of every frame in front of a background.
 
+    Decoding, prediction, compositing and encoding run at the same time, each in a thread of its own; only for a live
+    source they follow one another, and frames that come in the meantime are dropped, so that nothing lags behind.
     Ctrl-C ends the loop after the frame at hand, so that the sinks are closed in order.
 
     Args:
@@ -48,17 +53,36 @@ def replace_background(
     Returns:
         What was done.
     """
-    frames, score_of = 0, ScoreStream(predictor, tracker)
-    with _stop_requests() as stop, tqdm(total=source.length, unit="frame", disable=None) as bar:
-        for frame in source:
-            alpha = refine_alpha(frame.image, score_of(frame.image))
-            foreground = estimate_foreground(frame.image, alpha)
-            image = composite(foreground, background(frame, alpha), alpha)
-            wanted = [sink.write(image, frame.pts) for sink in sinks]
+    score_of = ScoreStream(predictor, tracker)
+
+    def scored(frame: Frame) -> tuple[Frame, NDArray[np.float32]]:
+        return frame, score_of(frame.image)
+
+    def composed(pair: tuple[Frame, NDArray[np.float32]]) -> tuple[NDArray[np.uint8], int]:
+        frame, score = pair
+        alpha = refine_alpha(frame.image, score)
+        foreground = estimate_foreground(frame.image, alpha)
+        return composite(foreground, background(frame, alpha), alpha), frame.pts
+
+    if source.live:
+        pictures = (composed(scored(frame)) for frame in newest(source))
+    else:
+        pictures = ahead(composed, ahead(scored, ahead(lambda frame: frame, source)))
+    frames = 0
+    with (
+        _stop_requests() as stop,
+        contextlib.closing(pictures),
+        tqdm(total=source.length, unit="frame", disable=None) as bar,
+    ):
+        for image, pts in pictures:
+            wanted = [sink.write(image, pts) for sink in sinks]
             frames += 1
             bar.update()
             if stop.is_set() or not all(wanted):
                 break
+        else:
+            for sink in sinks:
+                sink.complete()
     return Summary(frames, stop.is_set())
 
 

@@ -54,6 +54,9 @@ class Sink:
         """
         raise NotImplementedError
 
+    def complete(self) -> None:
+        """Says that the source has no more frames, after all of them were written."""
+
 
 class PhotoSink(Sink):
     """Writes one composite as a photo."""
@@ -154,6 +157,11 @@ class VideoSink(Sink):
         self._container.mux(self._stream.encode(frame))
         return True
 
+    def complete(self) -> None:
+        """See `Sink`. Sound that goes on behind the last frame is kept."""
+        if self._end is not None:
+            self._end = math.inf
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -164,7 +172,7 @@ class VideoSink(Sink):
                 raise OutputError(f"{self._path}: nothing was written, since there were no frames; try again")
             self._container.mux(self._stream.encode(None))
             if self._audio is not None:
-                self._audio.copy_until(math.inf if self._source.ended else self._end)
+                self._audio.copy_until(self._end)
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
