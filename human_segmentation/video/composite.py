@@ -1,5 +1,7 @@
 """From a score to a composite: the alpha at frame size, the colour of the person alone, the blend."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,8 @@ FUSION_SIDE = 240
 """Longest side, in pixels, at which colours are averaged."""
 FUSION_SIZES = (31, 7)
 """Widths, in those pixels, of the coarse and the fine average."""
+STRIP = 64
+"""Rows that are worked on at a time at full size."""
 
 
 def refine_alpha(frame: NDArray[np.uint8], score: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -75,9 +79,13 @@ def estimate_foreground(frame: NDArray[np.uint8], alpha: NDArray[np.float32]) ->
         cv2.resize(x.clip(0, 255).astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR)
         for x in (person, room)
     )
-    rest = cv2.subtract(frame, composite(person, room, alpha), dtype=cv2.CV_16S)
-    back = cv2.multiply(rest, cv2.merge([alpha, alpha, alpha]), dtype=cv2.CV_16S)
-    return cv2.add(person, back, dtype=cv2.CV_8U)
+
+    def give_back(out: NDArray, frame: NDArray, alpha: NDArray, person: NDArray, room: NDArray) -> None:
+        share = _shares(alpha)
+        rest = cv2.subtract(frame.astype(np.int16), _blend(person, room, share).astype(np.int16))
+        cv2.add(person, cv2.multiply(rest, share.astype(np.int16), scale=1 / 255), out, dtype=cv2.CV_8U)
+
+    return _in_strips(give_back, frame, alpha, person, room)
 
 
 def _weighted_mean(colors: NDArray[np.float32], weight: NDArray[np.float32], size: int) -> NDArray[np.float32]:
@@ -105,4 +113,36 @@ def composite(
     Returns:
         uint8 [H, W, 3] BGR.
     """
-    return cv2.blendLinear(foreground, background, alpha, 1 - alpha)
+
+    def blend(out: NDArray, foreground: NDArray, background: NDArray, alpha: NDArray) -> None:
+        _blend(foreground, background, _shares(alpha), out)
+
+    return _in_strips(blend, foreground, background, alpha)
+
+
+def _in_strips(work: Callable[..., None], image: NDArray[np.uint8], *others: NDArray) -> NDArray[np.uint8]:
+    """Calls `work(out, image, *others)` on a few rows of all arrays at a time, and returns the whole `out`.
+
+    The memory of a strip stays in the cache, and is not asked from the system and given back for every frame, which
+    takes longer than the arithmetic.
+    """
+    out = np.empty_like(image)
+    for top in range(0, len(image), STRIP):
+        rows = slice(top, top + STRIP)
+        work(out[rows], image[rows], *(other[rows] for other in others))
+    return out
+
+
+# OpenCV is several times as fast with whole numbers of one type as with alphas in float.
+
+
+def _shares(alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """An alpha as uint8 [H, W, 3] in [0, 255], the same in all channels."""
+    return cv2.merge([cv2.convertScaleAbs(alpha, alpha=255)] * 3)
+
+
+def _blend(a: NDArray, b: NDArray, share: NDArray[np.uint8], out: NDArray | None = None) -> NDArray[np.uint8]:
+    """The sum of share * a and (1 - share) * b, all uint8 [H, W, 3]."""
+    rest = cv2.bitwise_not(share)
+    a, b = (cv2.multiply(x.astype(np.uint16), y.astype(np.uint16)) for x, y in ((a, share), (b, rest)))
+    return cv2.convertScaleAbs(cv2.add(a, b), out, alpha=1 / 255)
