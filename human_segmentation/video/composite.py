@@ -69,7 +69,7 @@ def estimate_foreground(frame: NDArray[np.uint8], alpha: NDArray[np.float32]) ->
     height, width = alpha.shape
     small = _limited(width, height, FUSION_SIDE)
     colors = cv2.resize(frame, small, interpolation=cv2.INTER_AREA).astype(np.float32)
-    share = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA)[..., None]
+    share = cv2.merge([cv2.resize(alpha, small, interpolation=cv2.INTER_AREA)] * 3)
     person, room = colors, colors
     for size in FUSION_SIZES:
         person = _weighted_mean(person, share, size)
@@ -81,17 +81,18 @@ def estimate_foreground(frame: NDArray[np.uint8], alpha: NDArray[np.float32]) ->
     )
 
     def give_back(out: NDArray, frame: NDArray, alpha: NDArray, person: NDArray, room: NDArray) -> None:
-        share = _shares(alpha)
-        rest = cv2.subtract(frame.astype(np.int16), _blend(person, room, share).astype(np.int16))
-        cv2.add(person, cv2.multiply(rest, share.astype(np.int16), scale=1 / 255), out, dtype=cv2.CV_8U)
+        share = _shares(alpha).astype(np.int16)
+        person, room = person.astype(np.int16), room.astype(np.int16)
+        rest = frame - room - cv2.multiply(person - room, share, scale=1 / 255)
+        person += cv2.multiply(rest, share, scale=1 / 255)
+        out[:] = np.clip(person, 0, 255, out=person)
 
     return _in_strips(give_back, frame, alpha, person, room)
 
 
 def _weighted_mean(colors: NDArray[np.float32], weight: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    weight = weight + 1e-4
-    total = cv2.blur(weight, (size, size))
-    return cv2.blur(colors * weight, (size, size)) / total.reshape(weight.shape)
+    weight = weight + np.float32(1e-4)
+    return cv2.blur(colors * weight, (size, size)) / cv2.blur(weight, (size, size))
 
 
 def _limited(width: int, height: int, side: int) -> tuple[int, int]:

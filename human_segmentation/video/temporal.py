@@ -68,15 +68,17 @@ class FlowTracker:
         backward = self._flow.calc(gray, before.gray, None)
         forward = self._flow.calc(before.gray, gray, None)
         height, width = gray.shape
-        grid = np.dstack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)))
-        source = grid + backward
-        returned = backward + cv2.remap(forward, source, None, cv2.INTER_LINEAR)
-        moved = cv2.remap(before.gray, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        inside = (source >= 0).all(-1) & (source[..., 0] <= width - 1) & (source[..., 1] <= height - 1)
-        found = inside & ((returned**2).sum(-1) < FLOW_ERROR**2) & (cv2.absdiff(moved, gray) < 30)
+        rows, columns = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)
+        flow_x, flow_y = cv2.split(backward)
+        x, y = columns + flow_x, rows + flow_y
+        back_x, back_y = cv2.split(cv2.remap(forward, x, y, cv2.INTER_LINEAR))
+        error = (flow_x + back_x) ** 2 + (flow_y + back_y) ** 2
+        moved = cv2.remap(before.gray, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+        found = inside & (error < FLOW_ERROR**2) & (cv2.absdiff(moved, gray) < 30)
         if found.mean() < CUT_SHARE:
             return score
-        past = cv2.remap(before.score, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        past = cv2.remap(before.score, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         doubt = 1 - np.abs(2 * score - 1)
         agreement = (1 - np.abs(past - score)) ** 2
         share = MEMORY * found * agreement * (0.5 + 0.5 * doubt)
