@@ -16,6 +16,7 @@ COMMANDS = {
     "infer": ("infer", "write masks, scores and cut-outs of photos"),
     "export": ("export", "write a trained model for deployment"),
     "quant": ("quantize", "write a trained model in INT8"),
+    "lite": ("lite", "convert an exported model for Paddle Lite on phones"),
     "import": ("import_legacy", "import a model of PaddleX 1.x"),
     "convert": ("convert", "make lists and masks of another data set"),
     "video": ("video_infer", "put the person of a video or camera on white"),
