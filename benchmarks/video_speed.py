@@ -16,7 +16,8 @@ import cv2
 import human_segmentation as hs
 from human_segmentation.video.background import image_file
 from human_segmentation.video.frames import Source, VideoSource
-from human_segmentation.video.pipeline import replace_background
+from human_segmentation.video.pictures import on
+from human_segmentation.video.pipeline import run_pipeline
 from human_segmentation.video.sinks import VideoSink
 from human_segmentation.video.temporal import FlowTracker
 
@@ -50,7 +51,7 @@ def replaced(clip: Path, output: Path) -> float:
     background = image_file(DATA / "background.jpg")
     start = time.perf_counter()
     with VideoSource(clip) as source, VideoSink(output, source) as sink:
-        count = replace_background(source, model, FlowTracker(), background, [sink]).frames
+        count = run_pipeline(source, model, FlowTracker(), on(background), [sink]).frames
     return count / (time.perf_counter() - start)
 
 

@@ -1,20 +1,13 @@
-"""Arguments and objects that the commands on photos and videos share."""
+"""The model: its flags, and the predictor that they ask for."""
 
 import argparse
-from contextlib import ExitStack
 from pathlib import Path
 
-from human_segmentation.cli import INTERRUPTED
 from human_segmentation.errors import DataError
 from human_segmentation.inference.engines import ENGINES
 from human_segmentation.inference.model_config import TRAINED, ModelConfig
 from human_segmentation.inference.predictor import Predictor, load_model
 from human_segmentation.inference.preprocess import Preprocess
-from human_segmentation.video.background import Background
-from human_segmentation.video.frames import CameraSource, PhotoSource, Source, VideoSource
-from human_segmentation.video.pipeline import replace_background
-from human_segmentation.video.sinks import PhotoSink, Sink, VideoSink, WindowSink
-from human_segmentation.video.temporal import FlowTracker
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,21 +18,6 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--engine", choices=["auto", *ENGINES], default="auto", help="what runs the network")
     parser.add_argument("--threads", type=int, help="CPU threads of the engine; default: the engine's choice")
-
-
-def add_video_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where frames come from and where composites go."""
-    parser.add_argument("--video_path", type=Path, help="video to work on; without it, the camera")
-    parser.add_argument(
-        "--camera", type=_camera, default=0, metavar="N", help="number, device or address of the camera (default 0)"
-    )
-    parser.add_argument("--save_dir", type=Path, default=Path("output"), help="folder for the result (default output)")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="file for the result, in place of --save_dir")
-    parser.add_argument("--no_temporal", action="store_true", help="take each frame by itself, without optical flow")
-
-
-def _camera(text: str) -> int | str:
-    return int(text) if text.isdigit() else text
 
 
 def network_size(args: argparse.Namespace) -> tuple[int, int] | None:
@@ -74,42 +52,3 @@ def build_any_predictor(args: argparse.Namespace) -> Predictor:
 
     network, config = load_network(args.model_dir)
     return Predictor(NetworkEngine(network), at_given_size(config.preprocess, args), config.prior_channel)
-
-
-def run_replacement(args: argparse.Namespace, background: Background, name: str) -> int:
-    """Runs the loop that the arguments describe.
-
-    Args:
-        args: The parsed arguments.
-        background: What is put behind the person.
-        name: Name of the result in `--save_dir`.
-
-    Returns:
-        The exit code.
-    """
-    image_path: Path | None = getattr(args, "image_path", None)
-    predictor = build_predictor(args)
-    output = args.output or args.save_dir / name
-    with ExitStack() as stack:
-        source: Source
-        sinks: list[Sink]
-        if image_path is not None:
-            source, sinks = PhotoSource(image_path), [PhotoSink(output)]
-        elif args.video_path is not None:
-            source = stack.enter_context(VideoSource(args.video_path))
-            sinks = [VideoSink(output, source)]
-        else:
-            source = stack.enter_context(CameraSource(args.camera))
-            sinks = [WindowSink()]
-            if args.output is not None:
-                sinks.append(VideoSink(output, source))
-        given = image_path or args.video_path
-        if given is not None and output.exists() and output.samefile(given):
-            raise DataError(f"{output}: the result would overwrite what it is made from; choose another --output")
-        tracker = None if args.no_temporal or image_path is not None else FlowTracker()
-        for sink in sinks:
-            stack.enter_context(sink)
-        summary = replace_background(source, predictor, tracker, background, sinks)
-    if given is not None or args.output is not None:
-        print(output if not summary.interrupted else f"{output}: stopped after {summary.frames} frames")
-    return INTERRUPTED if summary.interrupted else 0

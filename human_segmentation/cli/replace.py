@@ -3,16 +3,16 @@
 import argparse
 from pathlib import Path
 
-from human_segmentation.cli.common import add_model_arguments, add_video_arguments, run_replacement
+from human_segmentation.cli.matting import add_matting_arguments, run_matting
 from human_segmentation.errors import DataError
 from human_segmentation.video.background import Background, BlurBackground, VideoBackground, color, image_file
+from human_segmentation.video.pictures import on
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of PaddleX 1.3's bg_replace.py, and ours."""
-    add_model_arguments(parser)
     parser.add_argument("--image_path", type=Path, help="photo to work on")
-    add_video_arguments(parser)
+    add_matting_arguments(parser)
     group = parser.add_argument_group("background (one of)")
     group.add_argument("--background_image_path", type=Path, help="photo that covers the frame")
     group.add_argument("--background_video_path", type=Path, help="video that covers the frame, again and again")
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
         name = args.video_path.name.split(".")[0] + ".mp4"
     else:
         name = "camera.mp4"
-    return run_replacement(args, _background(args), name)
+    return run_matting(args, on(_background(args)), name)
 
 
 def _background(args: argparse.Namespace) -> Background:

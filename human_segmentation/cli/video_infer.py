@@ -2,18 +2,18 @@
 
 import argparse
 
-from human_segmentation.cli.common import add_model_arguments, add_video_arguments, run_replacement
+from human_segmentation.cli.matting import add_matting_arguments, run_matting
 from human_segmentation.video.background import color
+from human_segmentation.video.pictures import on
 
 WHITE = "#ffffff"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of PaddleX 1.3's video_infer.py, and ours."""
-    add_model_arguments(parser)
-    add_video_arguments(parser)
+    add_matting_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Shows or writes the person on white."""
-    return run_replacement(args, color(WHITE), "result.mp4")
+    return run_matting(args, on(color(WHITE)), "result.mp4")

@@ -1,4 +1,4 @@
-"""The one loop: source, predictor, temporal smoothing, composite, sink."""
+"""The one loop: source, predictor, temporal smoothing, picture, sink."""
 
 import contextlib
 import signal
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from human_segmentation.inference.predictor import Predictor
-from human_segmentation.video.background import Background
-from human_segmentation.video.composite import composite, estimate_foreground, refine_alpha
+from human_segmentation.video.composite import refine_alpha
 from human_segmentation.video.frames import Frame, Source
+from human_segmentation.video.pictures import Picture
 from human_segmentation.video.sinks import Sink
 from human_segmentation.video.stages import ahead, newest
 from human_segmentation.video.stream import ScoreStream
@@ -34,10 +34,10 @@ class Summary:
     interrupted: bool
 
 
-def replace_background(
-    source: Source, predictor: Predictor, tracker: FlowTracker | None, background: Background, sinks: list[Sink]
+def run_pipeline(
+    source: Source, predictor: Predictor, tracker: FlowTracker | None, picture: Picture, sinks: list[Sink]
 ) -> Summary:
-    """Puts the people of every frame in front of a background.
+    """Takes the people out of every frame and makes a picture of them.
 
     Decoding, prediction, compositing and encoding run at the same time, each in a thread of its own; only for a live
     source they follow one another, and frames that come in the meantime are dropped, so that nothing lags behind.
@@ -47,8 +47,8 @@ def replace_background(
         source: Where frames come from; it has been entered.
         predictor: Finds the people.
         tracker: Smooths the scores over time; None takes them as they are.
-        background: What is put behind.
-        sinks: Where composites go; they have been entered. The loop ends when one of them wants no more.
+        picture: What a frame and its alpha become.
+        sinks: Where pictures go; they have been entered. The loop ends when one of them wants no more.
 
     Returns:
         What was done.
@@ -60,9 +60,7 @@ def replace_background(
 
     def composed(pair: tuple[Frame, NDArray[np.float32]]) -> tuple[NDArray[np.uint8], int]:
         frame, score = pair
-        alpha = refine_alpha(frame.image, score)
-        foreground = estimate_foreground(frame.image, alpha)
-        return composite(foreground, background(frame, alpha), alpha), frame.pts
+        return picture(frame, refine_alpha(frame.image, score)), frame.pts
 
     if source.live:
         pictures = (composed(scored(frame)) for frame in newest(source))
