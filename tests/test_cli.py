@@ -93,7 +93,7 @@ def test_video_with_its_sound(tmp_path):
 
 
 def test_video_infer_puts_the_person_on_white(tmp_path):
-    succeed("video_infer.py", "--video_path", CLIP, "--save_dir", tmp_path, "--no_temporal")
+    succeed("video_infer.py", "--video_path", CLIP, "--save_dir", tmp_path, "--temporal", "none")
     frames = decoded(tmp_path / "result.mp4")
     assert len(frames) == 100
     assert np.mean([frame[:40, :40] for frame in frames]) > 250

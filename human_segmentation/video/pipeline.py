@@ -11,14 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from human_segmentation.inference.predictor import Predictor
 from human_segmentation.video.composite import refine_alpha
 from human_segmentation.video.frames import Frame, Source
 from human_segmentation.video.pictures import Picture
 from human_segmentation.video.sinks import Sink
 from human_segmentation.video.stages import ahead, newest
 from human_segmentation.video.stream import ScoreStream
-from human_segmentation.video.temporal import FlowTracker
 
 
 @dataclass(frozen=True)
@@ -34,9 +32,7 @@ class Summary:
     interrupted: bool
 
 
-def run_pipeline(
-    source: Source, predictor: Predictor, tracker: FlowTracker | None, picture: Picture, sinks: list[Sink]
-) -> Summary:
+def run_pipeline(source: Source, score_of: ScoreStream, picture: Picture, sinks: list[Sink]) -> Summary:
     """Takes the people out of every frame and makes a picture of them.
 
     Decoding, prediction, compositing and encoding run at the same time, each in a thread of its own; only for a live
@@ -45,15 +41,13 @@ def run_pipeline(
 
     Args:
         source: Where frames come from; it has been entered.
-        predictor: Finds the people.
-        tracker: Smooths the scores over time; None takes them as they are.
+        score_of: Finds the people.
         picture: What a frame and its alpha become.
         sinks: Where pictures go; they have been entered. The loop ends when one of them wants no more.
 
     Returns:
         What was done.
     """
-    score_of = ScoreStream(predictor, tracker)
 
     def scored(frame: Frame) -> tuple[Frame, NDArray[np.float32]]:
         return frame, score_of(frame.image)

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from human_segmentation.inference.predictor import Predictor
 from human_segmentation.video.scene import SceneCuts
-from human_segmentation.video.temporal import FlowTracker
+from human_segmentation.video.temporal import Tracker
 
 
 class ScoreStream:
@@ -20,11 +20,17 @@ class ScoreStream:
             start of a scene.
     """
 
-    def __init__(self, predictor: Predictor, tracker: FlowTracker | None) -> None:
+    def __init__(self, predictor: Predictor, tracker: Tracker | None) -> None:
         self.predictor = predictor
         self.tracker = tracker
         self.prior: NDArray[np.float32] | None = None
         self._is_cut = SceneCuts()
+
+    def reset(self) -> None:
+        """Forgets the past."""
+        self.prior = None
+        if self.tracker is not None:
+            self.tracker.reset()
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Computes the score of the next frame.
@@ -37,9 +43,7 @@ class ScoreStream:
         """
         resized = self.predictor.preprocess.resize(image)
         if self._is_cut(resized):
-            self.prior = None
-            if self.tracker is not None:
-                self.tracker.reset()
+            self.reset()
         score = self.prior = self.predictor.score(resized, self.prior)
         if self.tracker is not None:
             score = self.tracker(resized, score)

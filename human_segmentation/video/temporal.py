@@ -1,19 +1,63 @@
-"""Steadier scores: the score of the frame before, moved along with the picture, supports the present one."""
+"""Steadier scores: the score of the frame before supports the present one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-MEMORY = 0.8
-"""Most of the previous score that a pixel can keep."""
-FLOW_ERROR = 1.0
-"""Pixels that forward and backward flow may disagree by."""
+EMA_MEMORY = 0.5
+"""Share of the past in the plain average."""
+FLOW_MEMORY = 0.9
+"""Share of the past where the picture is found again exactly and the present score is in doubt or the same."""
+LIKENESS = 20.0
+"""Grey levels by which a point may differ from the frame before and still count 1/e."""
+FLOW_ERROR = 3.0
+"""Pixels by which forward and backward flow may disagree for a point to count 1/e."""
 FLOW_SIDE = 32
 """OpenCV refuses to find flow in pictures with a much shorter side, or crashes."""
 CUT_SHARE = 0.35
 """A picture of which less than this is found in the one before is a new scene."""
+
+
+class Tracker(Protocol):
+    """Smooths the scores of successive frames."""
+
+    def reset(self) -> None:
+        """Forgets the past."""
+        ...
+
+    def __call__(self, image: NDArray[np.uint8], score: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Smooths one score.
+
+        Args:
+            image: uint8 [h, w, 3] BGR, the frame at network size.
+            score: float32 [h, w] in [0, 1], the network's score of it.
+
+        Returns:
+            float32 [h, w] in [0, 1]. The score itself at the start of a scene.
+        """
+        ...
+
+
+class EmaTracker:
+    """The exponential moving average of the scores, as simple tools have it: steady, and late behind movement."""
+
+    def __init__(self) -> None:
+        self._before: NDArray[np.float32] | None = None
+
+    def reset(self) -> None:
+        """See `Tracker`."""
+        self._before = None
+
+    def __call__(self, image: NDArray[np.uint8], score: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Tracker`."""
+        if self._before is not None and self._before.shape == score.shape:
+            score = score + np.float32(EMA_MEMORY) * (self._before - score)
+        self._before = score
+        return score
 
 
 @dataclass(frozen=True)
@@ -33,8 +77,9 @@ class FlowTracker:
     """Smooths scores along DIS optical flow.
 
     Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016, as PaddleX 1.3's HumanSeg used it. Other
-    than there, a pixel keeps no fixed share of the past: the share falls with the certainty of the present score, with
-    the disagreement of the two scores and with that of forward and backward flow, so that nothing trails behind.
+    than there, a pixel keeps no fixed share of the past. The share falls with the difference between the picture and
+    where it came from, with the disagreement of forward and backward flow, and where a certain score contradicts the
+    past, so that nothing trails behind what moves faster than the flow can follow, or was hidden before.
 
     Attributes:
         state: What the last frame left; None at the start of a scene.
@@ -45,19 +90,11 @@ class FlowTracker:
         self.state: FlowState | None = None
 
     def reset(self) -> None:
-        """Forgets the past."""
+        """See `Tracker`."""
         self.state = None
 
     def __call__(self, image: NDArray[np.uint8], score: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Smooths one score.
-
-        Args:
-            image: uint8 [h, w, 3] BGR, the frame at network size.
-            score: float32 [h, w] in [0, 1], the network's score of it.
-
-        Returns:
-            float32 [h, w] in [0, 1]. The score itself at the start of a scene.
-        """
+        """See `Tracker`."""
         gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
         if self.state is not None and self.state.gray.shape == gray.shape and min(gray.shape) >= FLOW_SIDE:
             score = self._fuse(self.state, gray, score)
@@ -65,21 +102,24 @@ class FlowTracker:
         return score
 
     def _fuse(self, before: FlowState, gray: NDArray[np.uint8], score: NDArray[np.float32]) -> NDArray[np.float32]:
-        backward = self._flow.calc(gray, before.gray, None)
-        forward = self._flow.calc(before.gray, gray, None)
         height, width = gray.shape
-        rows, columns = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)
-        flow_x, flow_y = cv2.split(backward)
-        x, y = columns + flow_x, rows + flow_y
-        back_x, back_y = cv2.split(cv2.remap(forward, x, y, cv2.INTER_LINEAR))
-        error = (flow_x + back_x) ** 2 + (flow_y + back_y) ** 2
-        moved = cv2.remap(before.gray, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        flow_x, flow_y = cv2.split(self._flow.calc(gray, before.gray, None))
+        x = flow_x + np.arange(width, dtype=np.float32)
+        y = flow_y + np.arange(height, dtype=np.float32)[:, None]
+        back_x, back_y = cv2.split(cv2.remap(self._flow.calc(before.gray, gray, None), x, y, cv2.INTER_LINEAR))
+        moved, past = (
+            cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            for plane in (before.gray, before.score)
+        )
+        difference = np.square(cv2.absdiff(moved, gray) / np.float32(LIKENESS))
+        error = (np.square(flow_x + back_x) + np.square(flow_y + back_y)) / np.float32(FLOW_ERROR**2)
         inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-        found = inside & (error < FLOW_ERROR**2) & (cv2.absdiff(moved, gray) < 30)
+        found = inside * np.exp(-difference - error)
         if found.mean() < CUT_SHARE:
             return score
-        past = cv2.remap(before.score, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        doubt = 1 - np.abs(2 * score - 1)
-        agreement = (1 - np.abs(past - score)) ** 2
-        share = MEMORY * found * agreement * (0.5 + 0.5 * doubt)
-        return score + share.astype(np.float32) * (past - score)
+        # The root makes a certain score win soon: with the difference itself, edges lag by a pixel behind slow movement.
+        contradiction = np.abs(2 * score - 1) * np.abs(past - score) ** np.float32(0.25)
+        return score + np.float32(FLOW_MEMORY) * found * (1 - contradiction) * (past - score)
+
+
+TRACKERS: dict[str, Callable[[], Tracker | None]] = {"none": lambda: None, "flow": FlowTracker, "ema": EmaTracker}
