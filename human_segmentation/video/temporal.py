@@ -117,7 +117,7 @@ class FlowTracker:
         found = inside * np.exp(-difference - error)
         if found.mean() < CUT_SHARE:
             return score
-        # The root makes a certain score win soon: with the difference itself, edges lag by a pixel behind slow movement.
+        # The root makes a certain score win soon; with the difference itself, edges lag a pixel behind slow movement.
         contradiction = np.abs(2 * score - 1) * np.abs(past - score) ** np.float32(0.25)
         return score + np.float32(FLOW_MEMORY) * found * (1 - contradiction) * (past - score)
 
