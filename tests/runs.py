@@ -9,15 +9,23 @@ from human_segmentation.datasets.dataset import TrainingSet, WeightedSamples
 from human_segmentation.training.trainer import TrainOptions, train
 
 
-def make_discs(folder):
-    """16 samples of 48x48 pixels with masks, and the lists train.txt and val.txt, which has four of them."""
+def make_discs(folder, classes=2):
+    """16 samples of 48x48 pixels with masks, and the lists train.txt and val.txt, which has four of them.
+
+    Of three classes, the second is the inner part of a disc, which has less blue, and the label has their numbers.
+    """
     rng = np.random.default_rng(0)
     rows = []
     for i in range(16):
         image = rng.integers(0, 100, (48, 48, 3), dtype=np.uint8)
         mask = np.zeros((48, 48), np.uint8)
-        cv2.circle(mask, tuple(map(int, rng.integers(16, 32, 2))), int(rng.integers(8, 14)), 255, -1)
+        center, radius = tuple(map(int, rng.integers(16, 32, 2))), int(rng.integers(8, 14))
+        cv2.circle(mask, center, radius, 255, -1)
         image[mask > 0] += 120
+        if classes == 3:
+            mask[mask > 0] = 1
+            cv2.circle(mask, center, radius * 2 // 3, 2, -1)
+            image[mask == 2, 0] -= 120
         cv2.imwrite(str(folder / f"{i}.png"), image)
         cv2.imwrite(str(folder / f"{i}_mask.png"), mask)
         rows.append(f"{i}.png {i}_mask.png\n")
@@ -27,8 +35,9 @@ def make_discs(folder):
 
 def run(samples, folder, model="HumanSegMobile", size=32, **options):
     options = {"num_epochs": 2, "batch_size": 4, "learning_rate": 0.003} | options
-    plain, prior = model == "PortraitNet", options.get("prior_channel", False)
-    training_set = TrainingSet([WeightedSamples(samples, 2)], (size, size), seed=3, plain=plain, prior=prior)
+    flags = {"plain": model == "PortraitNet", "prior": options.get("prior_channel", False)}
+    flags["num_classes"] = options.pop("num_classes", 2)
+    training_set = TrainingSet([WeightedSamples(samples, 2)], (size, size), seed=3, **flags)
     return train(TrainOptions(model, folder, **options), training_set, samples[:4])
 
 

@@ -75,8 +75,8 @@ def test_useless_lists(folder, content, reason):
 def test_kinds_of_labels(tmp_path, values, alpha, valid):
     image = write(tmp_path / "i.png", np.zeros((1, len(values), 3), np.uint8))
     label = write(tmp_path / "l.png", np.array([values], np.uint8))
-    _, read_alpha, read_valid = read_sample(Sample(image, label))
-    assert read_alpha.tolist() == [alpha]
+    _, levels, read_valid = read_sample(Sample(image, label))
+    assert levels[..., 0].tolist() == [alpha]
     assert read_valid.tolist() == [valid]
 
 
@@ -93,6 +93,50 @@ def test_classes_out_of_range(tmp_path, values):
         f"{label}: the label is out of range, it has the class {largest}; write 0 for background, 1 for person and 255 "
         "for what is to be ignored, or an alpha from 0 to 255"
     )
+
+
+def test_levels_of_more_than_two_classes(tmp_path):
+    image = write(tmp_path / "i.png", np.zeros((1, 5, 3), np.uint8))
+    label = write(tmp_path / "l.png", np.array([[0, 1, 2, 3, 255]], np.uint8))
+    _, levels, valid = read_sample(Sample(image, label), 4)
+    assert levels.tolist() == [[[0, 0, 0], [255, 0, 0], [255, 255, 0], [255, 255, 255], [0, 0, 0]]]
+    assert valid.tolist() == [[255, 255, 255, 255, 0]]
+    assert read_sample(Sample(image, None), 4)[1].shape == (1, 5, 3)
+
+
+@pytest.mark.parametrize(("values", "wrong"), [([0, 1, 3, 255], 3), ([0, 128, 254, 1], 254), (list(range(40)), 39)])
+def test_values_that_are_none_of_three_classes(tmp_path, values, wrong):
+    image = write(tmp_path / "i.png", np.zeros((1, len(values), 3), np.uint8))
+    label = write(tmp_path / "l.png", np.array([values], np.uint8))
+    with pytest.raises(DataError) as caught:
+        read_sample(Sample(image, label), 3)
+    assert str(caught.value) == (
+        f"{label}: the label has the value {wrong}, and 3 classes are 0 to 2; write 0 for background, 1 to 2 for the "
+        "person's classes and 255 for what is to be ignored"
+    )
+
+
+@pytest.mark.parametrize("classes", [2, 3, 6, 20])
+@pytest.mark.parametrize("prior", [False, True])
+def test_classes_move_with_the_photo_and_share_every_pixel(tmp_path, classes, prior):
+    """A photo whose red channel shows the mean class still does so in every sample."""
+    step = 255 // (classes - 1)
+    label = np.random.default_rng(0).integers(0, classes, (6, 8)).astype(np.uint8)
+    label = cv2.resize(label, (160, 120), interpolation=cv2.INTER_NEAREST)
+    image = write(tmp_path / "i.png", np.dstack([np.zeros_like(label), np.full_like(label, 255), label * step]))
+    samples = [Sample(image, write(tmp_path / "l.png", label))]
+    data = TrainingSet([WeightedSamples(samples, 12)], (48, 32), plain=True, prior=prior, num_classes=classes)
+    soft = 0
+    for index in range(12):
+        shares, valid, _, photo, *_ = data[index]
+        assert (shares.shape, shares.dtype) == ((classes, 32, 48), np.uint8)
+        assert (shares.sum(0) == 255).all()
+        assert valid.all()
+        inside = photo[..., 1] == 255  # the rest is grey, and nobody is there
+        mean = np.tensordot(np.arange(classes) * step, shares / 255, 1)
+        assert np.abs(mean - photo[..., 2])[inside].max() <= 10  # they are interpolated in other steps
+        soft += np.count_nonzero((shares > 20) & (shares < 235))
+    assert soft > 100
 
 
 def test_label_of_another_size(tmp_path):
@@ -184,8 +228,8 @@ def test_numbers_of_a_palette_count_not_its_colours(tmp_path):
     image.putpalette([0, 0, 0, 128, 0, 0] + 253 * [7, 7, 7] + [224, 224, 192])
     image.save(tmp_path / "label.png")
     cv2.imwrite(str(tmp_path / "photo.png"), np.zeros((20, 30, 3), np.uint8))
-    _, alpha, valid = read_sample(Sample(tmp_path / "photo.png", tmp_path / "label.png"))
-    assert np.array_equal(alpha, np.where(values == 1, 255, 0))
+    _, levels, valid = read_sample(Sample(tmp_path / "photo.png", tmp_path / "label.png"))
+    assert np.array_equal(levels[..., 0], np.where(values == 1, 255, 0))
     assert np.array_equal(valid, np.where(values == 255, 0, 255))
     (tmp_path / "label.png").write_bytes((tmp_path / "label.png").read_bytes()[:60])
     with pytest.raises(DataError, match=r"label\.png"):

@@ -54,6 +54,60 @@ def test_against_a_slow_implementation():
     assert result["boundary_iou"] == pytest.approx(np.mean([slow_iou(p, t) for p, t in bands]))
 
 
+@pytest.mark.parametrize("classes", [2, 3, 5])
+def test_classes_against_a_naive_loop(classes):
+    rng = np.random.default_rng(classes)
+    metrics, photos = SegmentationMetrics(classes), []
+    for _ in range(3):
+        truth = rng.integers(0, classes, (20, 30)).astype(np.uint8)
+        predicted = np.where(rng.random(truth.shape) < 0.7, truth, rng.integers(0, classes, truth.shape)).astype(
+            np.uint8
+        )
+        photos.append((predicted, truth, rng.random(truth.shape) < 0.9))
+        half = SegmentationMetrics(classes)
+        half.update(*photos[-1])
+        metrics.merge(half)
+    pairs = [(p, t) for photo in photos for p, t, v in zip(*(x.ravel().tolist() for x in photo), strict=True) if v]
+    names = ["background", "person"] if classes == 2 else ["background", *(f"class_{i}" for i in range(1, classes))]
+    expected = {"accuracy": sum(p == t for p, t in pairs) / len(pairs)}
+    for i, name in enumerate(names):
+        found, there = ([pair[side] == i for pair in pairs] for side in (0, 1))
+        hits = sum(f and t for f, t in zip(found, there, strict=True))
+        expected[f"{name}_iou"] = hits / (sum(found) + sum(there) - hits)
+        expected[f"{name}_f1"] = 2 * hits / (sum(found) + sum(there))
+    expected["miou"] = sum(expected[f"{name}_iou"] for name in names) / classes
+    chance = (
+        sum(sum(p == i for p, _ in pairs) * sum(t == i for _, t in pairs) for i in range(classes)) / len(pairs) ** 2
+    )
+    expected["kappa"] = (expected["accuracy"] - chance) / (1 - chance)
+    people = [((p > 0) & v, (t > 0) & v) for p, t, v in photos]
+    expected["person_iou"] = slow_iou(
+        *(np.concatenate([x.ravel() for x in side]) for side in zip(*people, strict=True))
+    )
+    expected["foreground_iou_per_photo"] = np.mean([slow_iou(*pair) for pair in people])
+    expected["boundary_iou"] = np.mean([slow_iou(slow_band(p, 1), slow_band(t, 1)) for p, t in people])
+    assert metrics.compute() == pytest.approx(expected)
+
+
+def test_two_classes_as_numbers_are_those_as_masks():
+    one, two = SegmentationMetrics(), SegmentationMetrics()
+    predicted, truth = blobs(1), blobs(2)
+    one.update(predicted, truth, truth | True)
+    two.update(predicted.astype(np.uint8), truth.astype(np.uint8), truth | True)
+    assert one.compute() == two.compute()
+    assert list(one.compute()) == [
+        "miou",
+        "background_iou",
+        "person_iou",
+        "accuracy",
+        "kappa",
+        "background_f1",
+        "person_f1",
+        "foreground_iou_per_photo",
+        "boundary_iou",
+    ]
+
+
 def test_ignored_pixels_do_not_count():
     truth = np.zeros((10, 10), bool)
     truth[:, 5:] = True

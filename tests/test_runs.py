@@ -123,11 +123,6 @@ def test_early_stopping(samples, tmp_path):
     assert len(scores) == np.argmax(scores) + 1 + 2
 
 
-def test_labels_have_two_classes(samples, tmp_path):
-    with pytest.raises(DataError, match="--num_classes 3"):
-        run(samples, tmp_path, num_classes=3)
-
-
 @pytest.mark.parametrize("option", ["learning_rate", "num_epochs", "batch_size", "save_interval_epochs"])
 def test_impossible_numbers(samples, tmp_path, option):
     with pytest.raises(DataError, match=f"--{option}"):

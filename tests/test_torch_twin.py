@@ -69,7 +69,8 @@ def test_losses_are_those_of_the_objective(objective):
 
         return forward
 
-    batch = Batch(*(None if x is None else paddle.to_tensor(x) for x in (images, plain, alphas, valid)))
+    targets = np.stack([1 - alphas, alphas], axis=1)
+    batch = Batch(*(None if x is None else paddle.to_tensor(x) for x in (images, plain, targets, valid)))
     expected = float(objective(outputs(paddle.to_tensor), batch))
     tensors = [None if x is None else torch.from_numpy(x) for x in (images, plain, alphas, valid)]
     assert float(losses.compute(objective, outputs(torch.from_numpy), *tensors)) == pytest.approx(expected, rel=1e-5)

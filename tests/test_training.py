@@ -10,28 +10,74 @@ from human_segmentation.models.hrnet import HumanSegMobile
 from human_segmentation.models.weights import load_params, read_params, save_params
 from human_segmentation.training.ema import WeightAverage
 from human_segmentation.training.losses import boundary_cross_entropy, consistency_loss, contour, focal_loss
+from human_segmentation.training.objectives import Batch, PortraitNetObjective
 
 
-def slow_loss(logits, alpha, valid, boundary_weight, width):
+def slow_loss(logits, targets, valid, boundary_weight, width):
     total, weights, half = 0.0, 0.0, width // 2
-    for n, y, x in np.ndindex(alpha.shape):
-        near = alpha[n, max(0, y - half) : y + half + 1, max(0, x - half) : x + half + 1]
+    for n, y, x in np.ndindex(valid.shape):
+        near = 1 - targets[n, 0, max(0, y - half) : y + half + 1, max(0, x - half) : x + half + 1]
         weight = valid[n, y, x] * (1 + boundary_weight * (near.max() - near.min()))
         e = np.exp(logits[n, :, y, x] - logits[n, :, y, x].max())
-        p = e[1] / e.sum()
-        total -= weight * (alpha[n, y, x] * np.log(p) + (1 - alpha[n, y, x]) * np.log(1 - p))
+        total -= weight * sum(share * np.log(p) for share, p in zip(targets[n, :, y, x], e / e.sum(), strict=True))
         weights += weight
     return total / weights
 
 
-def test_loss_against_a_slow_implementation():
+def random_targets(rng, classes, shape=(2, 9, 11)):
+    """Hard and soft shares of classes; a strip of background, and pixels that do not count."""
+    mixed = rng.dirichlet(np.ones(classes), shape).transpose(0, 3, 1, 2)
+    hard = np.eye(classes)[rng.integers(classes, size=shape)].transpose(0, 3, 1, 2)
+    targets = np.where(rng.random((shape[0], 1, *shape[1:])) < 0.5, mixed, hard)
+    targets[:, :, 3:6] = np.eye(classes)[0][:, None, None]
+    return targets.astype(np.float32), (rng.random(shape) > 0.2).astype(np.float32)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7])
+def test_loss_against_a_slow_implementation(classes):
     rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (2, classes, 9, 11)).astype(np.float32)
+    targets, valid = random_targets(rng, classes)
+    loss = boundary_cross_entropy(*map(paddle.to_tensor, (logits, targets, valid)), boundary_weight=3.0, width=5)
+    expected = slow_loss(logits.astype(np.float64), targets.astype(np.float64), valid, 3.0, 5)
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_loss_of_two_classes_is_that_of_more_of_which_the_others_are_never_there():
+    rng = np.random.default_rng(3)
     logits = rng.normal(0, 2, (2, 2, 9, 11)).astype(np.float32)
-    alpha = rng.choice([0, 0.3, 1], (2, 9, 11)).astype(np.float32)
-    alpha[:, 3:6] = 0
-    valid = (rng.random((2, 9, 11)) > 0.2).astype(np.float32)
-    loss = boundary_cross_entropy(*map(paddle.to_tensor, (logits, alpha, valid)), boundary_weight=3.0, width=5)
-    assert float(loss) == pytest.approx(slow_loss(logits.astype(np.float64), alpha, valid, 3.0, 5), rel=1e-5)
+    targets, valid = random_targets(rng, 2)
+    more = (
+        np.concatenate([logits, np.full_like(logits, -100)], axis=1),
+        np.pad(targets, [(0, 0), (0, 2), (0, 0), (0, 0)]),
+    )
+    losses, gradients = [], []
+    for scores, shares in ((logits, targets), more):
+        tensor = paddle.to_tensor(scores, stop_gradient=False)
+        loss = boundary_cross_entropy(tensor, paddle.to_tensor(shares), paddle.to_tensor(valid))
+        loss.backward()
+        losses.append(float(loss))
+        gradients.append(tensor.grad.numpy()[:, :2])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    assert np.allclose(*gradients, atol=1e-7)
+
+
+def test_the_boundary_head_learns_the_outline_of_the_person_and_not_of_its_classes():
+    targets = np.zeros((1, 3, 24, 24), np.float32)
+    targets[0, 1, 6:12, 6:18] = targets[0, 2, 12:18, 6:18] = 1
+    targets[0, 0] = 1 - targets[0, 1:].sum(0)
+    whole = np.stack([targets[:, 0], targets[:, 1:].sum(1)], axis=1)
+    head = np.random.default_rng(4).normal(0, 2, (1, 2, 24, 24)).astype(np.float32)
+    valid = np.ones((1, 24, 24), np.float32)
+
+    def boundary_loss(shares):
+        tensors = paddle.to_tensor(np.zeros_like(shares)), paddle.to_tensor(head)
+        batch = Batch(tensors[0], None, paddle.to_tensor(shares), paddle.to_tensor(valid))
+        on, off = (PortraitNetObjective(boundary, consistency=False) for boundary in (True, False))
+        return float(on(lambda _: tensors, batch)) - float(off(lambda _: tensors, batch))
+
+    assert boundary_loss(targets) == pytest.approx(boundary_loss(whole), rel=1e-5)
+    assert boundary_loss(targets) > 0
 
 
 def test_focal_loss_against_the_formula():

@@ -51,4 +51,5 @@ def build_any_predictor(args: argparse.Namespace) -> Predictor:
     from human_segmentation.training.engine import NetworkEngine
 
     network, config = load_network(args.model_dir)
-    return Predictor(NetworkEngine(network), at_given_size(config.preprocess, args), config.prior_channel)
+    preprocess = at_given_size(config.preprocess, args)
+    return Predictor(NetworkEngine(network), preprocess, config.prior_channel, config.num_classes)

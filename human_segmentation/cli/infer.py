@@ -5,14 +5,21 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from human_segmentation.cli.common import add_model_arguments, build_any_predictor
 from human_segmentation.photos import read_photo, write_photo
 
-MARK = np.array((0, 0, 128), np.float32)
-"""Colour of the person in the overlay, BGR."""
 PHOTO_SHARE = 0.6
+
+
+def class_colors() -> NDArray[np.float32]:
+    """The colours of classes in the overlay, float32 [256, 3] BGR: Pascal VOC's, which PaddleX has too."""
+    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
+    # Every third bit of the number is of one channel, the lowest bits are the highest of red, green and blue.
+    red, green, blue = (np.packbits(bits[:, channel::3], axis=1) for channel in range(3))
+    return np.hstack([blue, green, red]).astype(np.float32)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,17 +31,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes `added/` (overlay), `scoremap/` (grey) and `mat/` (RGBA PNG), each with the photo's own path."""
+    """Writes `added/` (overlay), `scoremap/` (grey) and `mat/` (RGBA PNG), each with the photo's own path.
+
+    The overlay has a colour for each class, the other two show the whole person.
+    """
     from human_segmentation.datasets.list_file import read_list
 
-    predictor = build_any_predictor(args)
+    predictor, colors = build_any_predictor(args), class_colors()
     samples = read_list(args.test_list, args.data_dir)
     for sample in tqdm(samples, desc="infer", disable=None):
         photo = read_photo(sample.image)
-        alpha = predictor.alpha(photo)
+        alpha, classes = predictor.segment(photo)
         name = sample.image.relative_to(args.data_dir)
         score = (255 * alpha).round().astype(np.uint8)
-        marked = np.where(alpha[..., None] > 0.5, PHOTO_SHARE * photo + (1 - PHOTO_SHARE) * MARK, photo)
+        painted = PHOTO_SHARE * photo + (1 - PHOTO_SHARE) * colors[classes]
+        marked = np.where(classes[..., None] > 0, painted, photo)
         write_photo(args.save_dir / "added" / name, marked.astype(np.uint8))
         write_photo(args.save_dir / "scoremap" / name, score)
         write_photo(args.save_dir / "mat" / name.with_suffix(".png"), cv2.merge([*cv2.split(photo), score]))

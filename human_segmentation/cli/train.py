@@ -21,7 +21,13 @@ from human_segmentation.training.trainer import TrainOptions, train
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of PaddleX 1.3's train.py, and ours."""
     add_data_arguments(parser)
-    parser.add_argument("--num_classes", type=int, default=2, help="classes of the labels, the background included")
+    parser.add_argument(
+        "--num_classes",
+        type=int,
+        default=2,
+        metavar="N",
+        help="classes of the labels: 0 is the background, 1 to N-1 are parts of the person, 255 is ignored (default 2)",
+    )
     parser.add_argument("--width", type=float, default=1.0, help="factor of PortraitNet's channels")
     parser.add_argument("--resume_checkpoint", type=Path, help="epoch_N folder of a run to go on with")
     parser.add_argument("--schedule", choices=SCHEDULES, help="course of the learning rate; default: the model's")
@@ -67,7 +73,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Builds the data sets and trains."""
     objective = build_objective(args)
-    training_set = build_training_set(args, objective.needs_plain)
+    training_set = build_training_set(args, objective.needs_plain, args.num_classes)
     flags = {name: value for name, value in vars(args).items() if name in TrainOptions.__dataclass_fields__}
     writers = tuple(name for name in WRITERS if getattr(args, name))
     options = TrainOptions(**flags, objective=objective, writers=writers)
@@ -91,7 +97,7 @@ def build_preprocess(args: argparse.Namespace) -> Preprocess:
     return at_given_size(RECIPES[args.model_type].preprocess, args)
 
 
-def build_training_set(args: argparse.Namespace, plain: bool) -> TrainingSet:
+def build_training_set(args: argparse.Namespace, plain: bool, num_classes: int = 2) -> TrainingSet:
     """The photos of all lists; `plain` asks for those without changes of texture too."""
     parts = []
     if args.train_list:
@@ -120,4 +126,5 @@ def build_training_set(args: argparse.Namespace, plain: bool) -> TrainingSet:
         stretch=0.5 if preprocess.padding is None else 0.0,
         plain=plain,
         prior=args.prior_channel,
+        num_classes=num_classes,
     )

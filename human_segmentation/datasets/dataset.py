@@ -16,6 +16,7 @@ from human_segmentation.errors import DataError
 from human_segmentation.photos import read_photo
 
 IGNORED = 255
+MAX_CLASSES = IGNORED
 PALETTE_PNG = b"\x03"
 """The colour type, in byte 25."""
 FEW_SHADES, FAINT = 16, 64
@@ -30,23 +31,30 @@ class WeightedSamples:
     weight: float = 1.0
 
 
-def read_sample(sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+def read_sample(sample: Sample, num_classes: int = 2) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
     """Reads a photo and its label.
 
-    A label whose values are 0 and 1 (and 255 for pixels to ignore) holds classes. One with other values between 1 and
-    254, but fewer than 16 of them and all below 64, holds classes that are not known here and is refused: an alpha has
-    many shades or strong ones. Any other label is an alpha.
+    Of two classes, a label whose values are 0 and 1 (and 255 for pixels to ignore) holds classes. One with other values
+    between 1 and 254, but fewer than 16 of them and all below 64, holds classes that are not known here and is refused:
+    an alpha has many shades or strong ones. Any other label is an alpha. Of more than two classes, every label holds
+    classes.
+
+    Args:
+        sample: Where photo and label are.
+        num_classes: Classes of the label: 0 is the background, every other one a part of the person.
 
     Returns:
-        The photo, uint8 [H, W, 3] BGR; the alpha, uint8 [H, W] with 255 = person; where the label counts, uint8 [H, W]
-        with 255 = counts and 0 = ignored.
+        The photo, uint8 [H, W, 3] BGR; levels, uint8 [H, W, num_classes - 1], of which the k-th is 255 where the class
+        is k or higher, so that the first is the alpha of the person; where the label counts, uint8 [H, W] with
+        255 = counts and 0 = ignored.
 
     Raises:
         DataError: A file cannot be decoded, photo and label differ in size, or the label has unknown classes.
     """
     image = read_photo(sample.image)
     if sample.label is None:
-        return image, np.zeros(image.shape[:2], np.uint8), np.full(image.shape[:2], 255, np.uint8)
+        nobody = np.zeros((*image.shape[:2], num_classes - 1), np.uint8)
+        return image, nobody, np.full(image.shape[:2], 255, np.uint8)
     label = _read_label(sample.label)
     if label.shape != image.shape[:2]:
         raise DataError(
@@ -54,14 +62,22 @@ def read_sample(sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.uint8], N
             f"{image.shape[1]}x{image.shape[0]}; make them the same size"
         )
     shades = np.flatnonzero(cv2.calcHist([label], [0], None, [256], [0, 256])[1:IGNORED]) + 1
-    if shades.tolist() == [1]:
-        return image, _plane(label == 1), _plane(label != IGNORED)
-    if 0 < len(shades) < FEW_SHADES and shades[-1] < FAINT:
+    if num_classes == 2 and shades.tolist() != [1]:
+        if 0 < len(shades) < FEW_SHADES and shades[-1] < FAINT:
+            raise DataError(
+                f"{sample.label}: the label is out of range, it has the class {shades[-1]}; write 0 for background, "
+                "1 for person and 255 for what is to be ignored, or an alpha from 0 to 255"
+            )
+        return image, label[..., None], np.full_like(label, 255)
+    if len(shades) and shades[-1] >= num_classes:
         raise DataError(
-            f"{sample.label}: the label is out of range, it has the class {shades[-1]}; write 0 for background, 1 for "
-            "person and 255 for what is to be ignored, or an alpha from 0 to 255"
+            f"{sample.label}: the label has the value {shades[-1]}, and {num_classes} classes are 0 to "
+            f"{num_classes - 1}; write 0 for background, 1 to {num_classes - 1} for the person's classes and 255 for "
+            "what is to be ignored"
         )
-    return image, label, np.full_like(label, 255)
+    counts = label != IGNORED
+    levels = label[..., None] >= np.arange(1, num_classes, dtype=np.uint8)
+    return image, _plane(levels & counts[..., None]), _plane(counts)
 
 
 def _read_label(path: Path) -> NDArray[np.uint8]:
@@ -79,6 +95,14 @@ def _plane(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return np.where(mask, np.uint8(255), np.uint8(0))
 
 
+def _shares(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What each class has of a pixel, uint8 [C, H, W] that adds up to 255, from levels, uint8 [H, W, C - 1]."""
+    # OpenCV rounds four planes otherwise than two, so that levels may cross by a few of 255.
+    nested = np.minimum.accumulate(np.moveaxis(levels, -1, 0))
+    whole, nothing = (np.full_like(nested[:1], value) for value in (255, 0))
+    return np.concatenate([whole, nested]) - np.concatenate([nested, nothing])
+
+
 class TrainingSet:
     """The samples of an epoch, augmented, at network size.
 
@@ -93,6 +117,7 @@ class TrainingSet:
         stretch: How often a whole photo is stretched to the size, as a model does that stretches its input.
         plain: Whether samples also have the photo without changes of texture.
         prior: Whether samples also have a prior, see `datasets.prior`.
+        num_classes: Classes of the labels, see `read_sample`.
     """
 
     def __init__(
@@ -104,6 +129,7 @@ class TrainingSet:
         stretch: float = 0.5,
         plain: bool = False,
         prior: bool = False,
+        num_classes: int = 2,
     ) -> None:
         self.parts = parts
         self.size = size
@@ -112,6 +138,7 @@ class TrainingSet:
         self.geometry = Geometry(stretch=stretch)
         self.plain = plain
         self.prior = prior
+        self.num_classes = num_classes
         self.texture = Texture()
         self.set_epoch(0)
 
@@ -133,17 +160,17 @@ class TrainingSet:
         """One augmented sample.
 
         Returns:
-            uint8: alpha [H, W], where it counts [H, W], photo [H, W, 3]; where asked for, plain photo [H, W, 3] and
-            prior [H, W] behind them.
+            uint8: what each class has of a pixel [num_classes, H, W], 255 in all; where that counts [H, W]; photo
+            [H, W, 3]; where asked for, plain photo [H, W, 3] and prior [H, W] behind them.
         """
         rng = np.random.default_rng([self.seed, self.epoch, index])
-        image, alpha, valid = read_sample(self.order[index])
+        image, levels, valid = read_sample(self.order[index], self.num_classes)
         if self.swap is not None:
-            image = self.swap(image, alpha, rng)
-        image, planes = self.geometry(image, np.dstack([alpha, 255 - valid]), self.size, rng)
+            image = self.swap(image, levels[..., 0], rng)
+        image, planes = self.geometry(image, np.dstack([levels, 255 - valid]), self.size, rng)
         priors: tuple[NDArray[np.uint8], ...] = ()
         if self.prior:
             image, planes, prior = draw_prior(image, planes, rng)
             priors = (prior,)
         photos = (self.texture(image, rng), image) if self.plain else (self.texture(image, rng),)
-        return planes[..., 0], _plane(planes[..., 1] == 0), *photos, *priors
+        return _shares(planes[..., :-1]), _plane(planes[..., -1] == 0), *photos, *priors

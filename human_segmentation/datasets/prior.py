@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from human_segmentation.datasets.transforms import each_plane
+
 Image = NDArray[np.uint8]
 EMPTY = 0.5
 """Share of the samples without a prior."""
@@ -38,10 +40,13 @@ def draw_prior(image: Image, planes: Image, rng: np.random.Generator) -> tuple[I
     if rng.random() < EMPTY:
         return image, planes, np.zeros_like(alpha)
     grid = _distortion(alpha.shape, rng)
+
+    def moved(x: Image) -> Image:
+        return cv2.remap(x, grid, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
     if rng.random() < 0.5:
-        moved = cv2.remap(image, grid, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return moved, cv2.remap(planes, grid, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), alpha
-    prior = cv2.remap(alpha, grid, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return moved(image), each_plane(moved, planes), alpha
+    prior = moved(alpha)
     return image, planes, motion_blur(prior, rng) if rng.random() < 0.5 else prior
 
 

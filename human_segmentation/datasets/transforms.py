@@ -3,7 +3,7 @@
 A photo is uint8 [H, W, 3] BGR, an alpha uint8 [H, W] with 255 = person.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,14 @@ from human_segmentation.photos import read_photo
 
 Image = NDArray[np.uint8]
 OUTSIDE = (128, 128, 128)
+MAX_CHANNELS = 4
+"""What OpenCV resizes at once."""
+
+
+def each_plane(function: Callable[[Image], Image], planes: Image) -> Image:
+    """Applies a function of OpenCV to planes, uint8 [H, W, C], of which it takes no more than four at once."""
+    groups = range(0, planes.shape[2], MAX_CHANNELS)
+    return np.dstack([function(planes[..., first : first + MAX_CHANNELS]) for first in groups])
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,7 @@ class Geometry:
             small = (max(1, round(image.shape[1] * shrink)), max(1, round(image.shape[0] * shrink)))
             factors = (small[0] / image.shape[1], small[1] / image.shape[0])
             image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-            planes = cv2.resize(planes, small, interpolation=cv2.INTER_AREA)
+            planes = each_plane(lambda group: cv2.resize(group, small, interpolation=cv2.INTER_AREA), planes)
             cx, cy, ww, wh = cx * factors[0], cy * factors[1], ww * factors[0], wh * factors[1]
         angle = np.deg2rad(self.angle * rng.triangular(-1, 0, 1)) if rng.random() < 0.5 else 0.0
         flip = -1.0 if rng.random() < 0.5 else 1.0
@@ -69,8 +77,9 @@ class Geometry:
         offset = np.divide(size, 2) - linear @ (cx, cy)
         matrix = np.column_stack([linear, offset])
         image = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderValue=OUTSIDE)
-        planes = cv2.warpAffine(planes, matrix, size, flags=cv2.INTER_LINEAR, borderValue=0)
-        return image, planes
+        return image, each_plane(
+            lambda group: cv2.warpAffine(group, matrix, size, flags=cv2.INTER_LINEAR, borderValue=0), planes
+        )
 
     def _window(
         self, alpha: Image, size: tuple[int, int], rng: np.random.Generator

@@ -25,6 +25,7 @@ from human_segmentation.inference.preprocess import Preprocess
 from human_segmentation.photos import read_photo
 from human_segmentation.shipped import sample_photo
 from human_segmentation.training.engine import NetworkEngine
+from human_segmentation.training.metrics import class_names
 
 STEM = "inference"
 
@@ -86,7 +87,7 @@ def export_paddlex3(
         content = {
             "Global": {"model_name": config.model},
             "Deploy": {"transforms": transforms},
-            "label_list": ["background", "person"],
+            "label_list": class_names(config.num_classes),
         }
         (partial / f"{STEM}.yml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
         parity = _measured(network, config.preprocess, partial, [read_photo(sample_photo()), *photos])

@@ -14,7 +14,7 @@ class Parity:
     Attributes:
         largest: Largest difference of two scores.
         mean: Mean difference.
-        iou: IoU of the two masks; 1 where both are empty.
+        iou: IoU of the two masks, of all classes but the background; 1 where both are empty.
     """
 
     largest: float

@@ -136,14 +136,16 @@ def _calibration_tensors(exported: Path, config: ModelConfig, samples: Sequence[
     predictor = Predictor(load_engine(exported), config.preprocess, config.prior_channel)
     tensors = []
     for index, sample in enumerate(samples):
-        resized = config.preprocess.resize(read_sample(sample)[0])
+        resized = config.preprocess.resize(read_sample(sample, config.num_classes)[0])
         prior = predictor.score(resized) if config.prior_channel and index % 2 else None
         tensors.append(predictor.tensor(resized, prior))
     return tensors
 
 
 def _measure(folder: Path, precision: str, engine: str, config: ModelConfig, samples: Sequence[Sample]) -> Measurement:
-    predictor = Predictor(load_engine(folder, engine, threads=1), config.preprocess, config.prior_channel)
+    predictor = Predictor(
+        load_engine(folder, engine, threads=1), config.preprocess, config.prior_channel, config.num_classes
+    )
     masks = measure(predictor, samples).masks
     metrics = masks.compute()
     tensor = predictor.tensor(np.zeros((config.preprocess.height, config.preprocess.width, 3), np.uint8))

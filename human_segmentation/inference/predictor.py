@@ -20,15 +20,19 @@ class Predictor:
         engine: What runs the network.
         preprocess: How a frame becomes the network's input.
         prior_channel: Whether the network also sees the score of the frame before.
+        num_classes: Classes of its output: 0 is the background, every other one a part of the person.
     """
 
-    def __init__(self, engine: Engine, preprocess: Preprocess, prior_channel: bool = False) -> None:
+    def __init__(
+        self, engine: Engine, preprocess: Preprocess, prior_channel: bool = False, num_classes: int = 2
+    ) -> None:
         self.engine = engine
         self.preprocess = preprocess
         self.prior_channel = prior_channel
+        self.num_classes = num_classes
 
     def score(self, resized: NDArray[np.uint8], prior: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """Computes P(person) at network size.
+        """Computes P(person), which is 1 - P(background), at network size.
 
         Args:
             resized: uint8 [height, width, 3], BGR, as `preprocess.resize` returns it.
@@ -38,10 +42,14 @@ class Predictor:
         Returns:
             float32 [height, width] in [0, 1].
         """
-        output = self.engine(self.tensor(resized, prior))
-        if output.ndim == 3:  # the classes themselves
-            return (output[0] == 1).astype(np.float32)
-        return output[0, 1]
+        return _person(self._scores(resized, prior))
+
+    def _scores(self, resized: NDArray[np.uint8], prior: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """P(class), float32 [num_classes, height, width]; the arguments are those of `score`."""
+        output = self.engine(self.tensor(resized, prior))[0]
+        if output.ndim == 2:  # the classes themselves
+            return (output == np.arange(self.num_classes)[:, None, None]).astype(np.float32)
+        return output
 
     def tensor(self, resized: NDArray[np.uint8], prior: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """The network's input, float32 [1, 3 or 4, height, width]; the arguments are those of `score`."""
@@ -61,6 +69,30 @@ class Predictor:
             float32 [H, W] in [0, 1], at the size of the frame.
         """
         return self.preprocess.restore(self.score(self.preprocess.resize(frame)), frame.shape[1::-1])
+
+    def segment(self, frame: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Computes how much of each pixel is person, and which class of the person's.
+
+        Args:
+            frame: uint8 [H, W, 3], BGR.
+
+        Returns:
+            What `alpha` returns; the classes, uint8 [H, W], at the size of the frame: where the alpha is above 0.5, the
+            likeliest class but the background, and 0 elsewhere.
+        """
+        scores = self._scores(self.preprocess.resize(frame))
+        planes = (self.preprocess.restore(x, frame.shape[1::-1]) for x in (_person(scores), *scores[1:]))
+        alpha, best = next(planes), next(planes)
+        classes = (alpha > 0.5).astype(np.uint8)
+        for number, part in enumerate(planes, 2):
+            classes[(classes > 0) & (part > best)] = number
+            best = np.maximum(best, part)
+        return alpha, classes
+
+
+def _person(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """P(person) from P(class), float32 [classes, H, W]."""
+    return scores[1] if len(scores) == 2 else 1 - scores[0]
 
 
 def load_model(
@@ -91,7 +123,7 @@ def load_model(
     if config.legacy:
         _check_legacy(folder, engine)
     preprocess = config.preprocess.resized(*image_shape) if image_shape else config.preprocess
-    predictor = Predictor(load_engine(folder, engine, threads), preprocess, config.prior_channel)
+    predictor = Predictor(load_engine(folder, engine, threads), preprocess, config.prior_channel, config.num_classes)
     try:
         predictor.score(np.zeros((preprocess.height, preprocess.width, 3), np.uint8))
     except Exception as error:  # each library has exceptions of its own

@@ -26,6 +26,9 @@ class HumanSegServer(nn.Layer):
         num_classes: Classes of the output; 2 is background and person.
     """
 
+    HEAD = "logit"
+    """The layer whose outputs are the classes."""
+
     def __init__(self, num_classes: int = 2) -> None:
         super().__init__()
         self.xception_65 = Xception65()

@@ -106,6 +106,9 @@ class HumanSegMobile(nn.Layer):
         num_classes: Classes of the output; 2 is background and person.
     """
 
+    HEAD = "conv_1"
+    """The layer whose outputs are the classes."""
+
     def __init__(self, num_classes: int = 2) -> None:
         super().__init__()
         self.layer1_1 = ConvBN(3, STEM_CHANNELS, 3, stride=2)

@@ -52,6 +52,9 @@ class PortraitNet(nn.Layer):
         width: Factor of all channels.
     """
 
+    HEAD = "mask_head"
+    """The layer whose outputs are the classes."""
+
     def __init__(self, num_classes: int = 2, in_channels: int = 3, width: float = 1.0) -> None:
         super().__init__()
         self.encoder = MobileNetV2(in_channels, width)

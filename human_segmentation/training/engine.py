@@ -80,14 +80,14 @@ def train_one_epoch(
 
 
 def _batch(samples: list[paddle.Tensor], preprocess: Preprocess) -> Batch:
-    """A batch from alphas, where they count, photos, and plain photos and priors if there are any."""
-    alphas, valid, *rest = samples
+    """A batch from shares of classes, where they count, photos, and plain photos and priors if there are any."""
+    shares, valid, *rest = samples
     photos = [paddle.to_tensor(preprocess.normalize(x.numpy())) for x in rest if x.ndim == 4]
-    priors = [_share(x).unsqueeze(1) for x in rest if x.ndim == 3]
+    priors = [_unit(x).unsqueeze(1) for x in rest if x.ndim == 3]
     images, *plain = (paddle.concat([photo, *priors], axis=1) for photo in photos)
-    return Batch(images, plain[0] if plain else None, _share(alphas), _share(valid))
+    return Batch(images, plain[0] if plain else None, _unit(shares), _unit(valid))
 
 
-def _share(x: paddle.Tensor) -> paddle.Tensor:
+def _unit(x: paddle.Tensor) -> paddle.Tensor:
     """uint8 in [0, 255] as float32 in [0, 1]."""
     return x.astype("float32") / 255

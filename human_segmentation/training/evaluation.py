@@ -20,10 +20,14 @@ SOFT_METRICS = {
 
 
 class Evaluation:
-    """Metrics of the masks of all photos, and of the alphas of those with soft labels."""
+    """Metrics of the masks of all photos, and of the alphas of those with soft labels.
 
-    def __init__(self) -> None:
-        self.masks = SegmentationMetrics()
+    Args:
+        num_classes: Classes of the masks.
+    """
+
+    def __init__(self, num_classes: int = 2) -> None:
+        self.masks = SegmentationMetrics(num_classes)
         self.alphas: list[list[float]] = []
 
     def merge(self, other: "Evaluation") -> None:
@@ -44,11 +48,12 @@ def measure(predictor: Predictor, samples: Sequence[Sample]) -> Evaluation:
         predictor: What is measured.
         samples: Photos and labels.
     """
-    evaluation = Evaluation()
+    evaluation = Evaluation(predictor.num_classes)
     for sample in tqdm(samples, desc="evaluate", disable=None):
-        image, label, valid = read_sample(sample)
-        alpha = predictor.alpha(image)
-        evaluation.masks.update(alpha > 0.5, label >= 128, valid > 0)
+        image, levels, valid = read_sample(sample, predictor.num_classes)
+        alpha, classes = predictor.segment(image)
+        evaluation.masks.update(classes, (levels >= 128).sum(-1, dtype=np.uint8), valid > 0)
+        label = levels[..., 0]
         if ((label > 0) & (label < 255)).any():
             truth = (label / 255).astype(np.float32)
             evaluation.alphas.append([metric(alpha, truth) for metric in SOFT_METRICS.values()])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import paddle
+from numpy.typing import NDArray
 from paddle import nn
 
 from human_segmentation.datasets.dataset import TrainingSet
@@ -21,6 +22,8 @@ CALIBRATION_PHOTOS = 32
 
 def start_from(path: Path, network: nn.Layer, preprocess: Preprocess, training_set: TrainingSet) -> None:
     """Loads a trained model, or ImageNet weights (an npz file) into PortraitNet's encoder.
+
+    Where the trained model has another number of classes, its head is left out, and a line says so.
 
     Args:
         path: Folder of a trained model or of one of PaddleX 1.x, its `model.pdparams`, or the npz file.
@@ -39,7 +42,22 @@ def start_from(path: Path, network: nn.Layer, preprocess: Preprocess, training_s
         photos = np.stack([training_set[i][2] for i in range(min(CALIBRATION_PHOTOS, len(training_set)))])
         load_mobilenetv2(network.encoder, path, preprocess, paddle.to_tensor(preprocess.normalize(photos)))
         return
-    load_params(network, read_trained(path, network), path)
+    params = read_trained(path, network)
+    head = _fresh_head(network, params)
+    load_params(network, params | head, path)
+    if head:
+        name, value = next(iter(head.items()))
+        print(
+            f"{path}: the parameter {name} has the shape {list(params[name].shape)} and the network "
+            f"{list(value.shape)}; this layer starts at random, as the number of classes is another"
+        )
+
+
+def _fresh_head(network: nn.Layer, params: dict[str, NDArray]) -> dict[str, NDArray]:
+    """A network's own, random head, where the parameters given have one for another number of classes; else nothing."""
+    own = {name: value.numpy() for name, value in network.state_dict().items() if name.startswith(f"{network.HEAD}.")}
+    differ = [name for name, value in own.items() if name in params and params[name].shape != value.shape]
+    return own if differ and all(params[name].shape[1:] == own[name].shape[1:] for name in differ) else {}
 
 
 @paddle.no_grad()

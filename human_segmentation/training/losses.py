@@ -1,17 +1,17 @@
-"""Losses on two-class logits."""
+"""Losses on logits."""
 
 import paddle
 import paddle.nn.functional as F
 
 
 def boundary_cross_entropy(
-    logits: paddle.Tensor, alpha: paddle.Tensor, valid: paddle.Tensor, boundary_weight: float = 3.0, width: int = 7
+    logits: paddle.Tensor, targets: paddle.Tensor, valid: paddle.Tensor, boundary_weight: float = 3.0, width: int = 7
 ) -> paddle.Tensor:
-    """Cross-entropy to a soft target, with more weight near the outline of the person.
+    """Cross-entropy to soft targets, with more weight near the outline of the person.
 
     Args:
-        logits: float32 [N, 2, H, W], background and person.
-        alpha: float32 [N, H, W] in [0, 1], the share of the person.
+        logits: float32 [N, C, H, W], the background first, then the classes of the person.
+        targets: float32 [N, C, H, W] in [0, 1], the share of each class.
         valid: float32 [N, H, W], 1 where the target counts and 0 elsewhere.
         boundary_weight: What a pixel of the outline counts more than another.
         width: Width of the outline in pixels, odd.
@@ -19,9 +19,16 @@ def boundary_cross_entropy(
     Returns:
         float32 scalar, the weighted mean.
     """
-    # softmax over two classes is the logistic function of their difference
-    loss = F.binary_cross_entropy_with_logits(logits[:, 1] - logits[:, 0], alpha, reduction="none")
-    return _weighted_mean(loss, valid * (1 + boundary_weight * contour(alpha, width)))
+    if logits.shape[1] == 2:  # rounds otherwise than the line for more, and runs are to be repeated bit for bit
+        loss = _binary_cross_entropy(logits, targets[:, 1])
+    else:
+        loss = F.cross_entropy(logits, targets, soft_label=True, axis=1, reduction="none").squeeze(1)
+    return _weighted_mean(loss, valid * (1 + boundary_weight * contour(person(targets), width)))
+
+
+def person(targets: paddle.Tensor) -> paddle.Tensor:
+    """The alpha of the person, float32 [N, H, W]: all classes but the background, of targets, float32 [N, C, H, W]."""
+    return targets[:, 1:].sum(axis=1)
 
 
 def contour(alpha: paddle.Tensor, width: int) -> paddle.Tensor:
@@ -54,8 +61,7 @@ def focal_loss(logits: paddle.Tensor, target: paddle.Tensor, valid: paddle.Tenso
     Returns:
         float32 scalar, the mean over valid pixels.
     """
-    difference = logits[:, 1] - logits[:, 0]
-    loss = F.binary_cross_entropy_with_logits(difference, target, reduction="none")
+    loss = _binary_cross_entropy(logits, target)
     return _weighted_mean((1 - paddle.exp(-loss)) ** gamma * loss, valid)
 
 
@@ -76,6 +82,12 @@ def consistency_loss(student: paddle.Tensor, teacher: paddle.Tensor, temperature
     log_teacher = F.log_softmax(teacher.detach() / temperature, axis=1)
     divergence = (paddle.exp(log_teacher) * (log_teacher - log_student)).sum(axis=1)
     return divergence.mean() * temperature**2
+
+
+def _binary_cross_entropy(logits: paddle.Tensor, target: paddle.Tensor) -> paddle.Tensor:
+    """Cross-entropy of each pixel, from logits [N, 2, H, W] and the second class's share [N, H, W]."""
+    # softmax over two classes is the logistic function of their difference
+    return F.binary_cross_entropy_with_logits(logits[:, 1] - logits[:, 0], target, reduction="none")
 
 
 def _weighted_mean(loss: paddle.Tensor, weight: paddle.Tensor) -> paddle.Tensor:

@@ -1,39 +1,59 @@
 """Metrics of segmentation, accumulated over photos of any size."""
 
+import re
+from collections.abc import Mapping
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+Mask = NDArray[np.uint8] | NDArray[np.bool_]
 BOUNDARY_SHARE = 0.02
+
+
+def class_names(num_classes: int) -> list[str]:
+    """What classes are called: "background" and "person", or "background", "class_1", "class_2" and so on."""
+    if num_classes == 2:
+        return ["background", "person"]
+    return ["background", *(f"class_{number}" for number in range(1, num_classes))]
+
+
+def part_ious(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Of the metrics of more than two classes, the IoU of each part of the person; of two classes nothing."""
+    return {name: value for name, value in metrics.items() if re.fullmatch(r"class_\d+_iou", name)}
 
 
 class SegmentationMetrics:
     """Pooled mIoU, accuracy, kappa and F1, as PaddleX printed them, and two metrics averaged per photo.
 
-    These are the person's IoU, which PortraitNet's paper calls mean IoU, and Boundary IoU.
+    These are the person's IoU, which PortraitNet's paper calls mean IoU, and Boundary IoU. The person is every class
+    but the background, 0.
 
     Boundary IoU: Cheng et al., "Boundary IoU: Improving Object-Centric Image Segmentation Evaluation", CVPR 2021, with
     a band of 2 % of the diagonal.
+
+    Args:
+        num_classes: Classes of the masks.
     """
 
-    def __init__(self) -> None:
-        self.confusion = np.zeros((2, 2), np.int64)
+    def __init__(self, num_classes: int = 2) -> None:
+        self.confusion = np.zeros((num_classes, num_classes), np.int64)
         self.foreground: list[float] = []
         self.boundary: list[float] = []
 
-    def update(self, predicted: NDArray[np.bool_], truth: NDArray[np.bool_], valid: NDArray[np.bool_]) -> None:
+    def update(self, predicted: Mask, truth: Mask, valid: NDArray[np.bool_]) -> None:
         """Adds one photo.
 
         Args:
-            predicted: bool [H, W], where the person was found.
-            truth: bool [H, W], where the person is.
+            predicted: uint8 [H, W], the class that was found; of two classes also bool, where the person was found.
+            truth: The same, the class that is there.
             valid: bool [H, W], where the truth is known.
         """
         if not predicted.shape == truth.shape == valid.shape:
             raise ValueError(f"shapes differ: {predicted.shape}, {truth.shape}, {valid.shape}")
-        pairs = 2 * truth[valid].astype(np.int64) + predicted[valid]
-        self.confusion += np.bincount(pairs, minlength=4).reshape(2, 2)
-        predicted, truth = predicted & valid, truth & valid
+        pairs = len(self.confusion) * truth[valid].astype(np.int64) + predicted[valid]
+        self.confusion += np.bincount(pairs, minlength=self.confusion.size).reshape(self.confusion.shape)
+        predicted, truth = (predicted > 0) & valid, (truth > 0) & valid
         self.foreground.append(_iou(predicted, truth))
         self.boundary.append(_iou(_band(predicted), _band(truth)))
 
@@ -44,7 +64,7 @@ class SegmentationMetrics:
         self.boundary += other.boundary
 
     def compute(self) -> dict[str, float]:
-        """All metrics of the photos so far, in [0, 1].
+        """All metrics of the photos so far, in [0, 1]; IoU and F1 of each class go by its name, see `class_names`.
 
         Raises:
             ValueError: No photo was added.
@@ -55,16 +75,17 @@ class SegmentationMetrics:
         true, found = self.confusion.sum(1), self.confusion.sum(0)
         iou, f1 = _ratio(hits, true + found - hits), _ratio(2 * hits, true + found)
         total = self.confusion.sum()
+        person = _ratio(self.confusion[1:, 1:].sum(), total - self.confusion[0, 0])
+        names = class_names(len(self.confusion))
         accuracy = hits.sum() / total
         chance = float((true / total * (found / total)).sum())
         return {
             "miou": float(iou.mean()),
-            "background_iou": float(iou[0]),
-            "person_iou": float(iou[1]),
+            **{f"{name}_iou": float(value) for name, value in zip(names, iou, strict=True)},
+            "person_iou": float(person),  # of two classes, the second's
             "accuracy": float(accuracy),
             "kappa": float((accuracy - chance) / (1 - chance)) if chance < 1 else 1.0,
-            "background_f1": float(f1[0]),
-            "person_f1": float(f1[1]),
+            **{f"{name}_f1": float(value) for name, value in zip(names, f1, strict=True)},
             "foreground_iou_per_photo": float(np.mean(self.foreground)),
             "boundary_iou": float(np.mean(self.boundary)),
         }

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import paddle
 
-from human_segmentation.training.losses import boundary_cross_entropy, consistency_loss, contour, focal_loss
+from human_segmentation.training.losses import boundary_cross_entropy, consistency_loss, contour, focal_loss, person
 
 
 @dataclass(frozen=True)
@@ -16,13 +16,13 @@ class Batch:
     Attributes:
         images: float32 [N, C, H, W], normalised photos and, as a fourth channel, priors in [0, 1] if there are any.
         plain: The same photos without changes of texture, where the objective asks for them.
-        alphas: float32 [N, H, W] in [0, 1].
-        valid: float32 [N, H, W], 1 where the alpha counts.
+        targets: float32 [N, classes, H, W] in [0, 1], the share of each class.
+        valid: float32 [N, H, W], 1 where the targets count.
     """
 
     images: paddle.Tensor
     plain: paddle.Tensor | None
-    alphas: paddle.Tensor
+    targets: paddle.Tensor
     valid: paddle.Tensor
 
 
@@ -47,7 +47,7 @@ class MaskObjective:
 
     def __call__(self, forward: Callable[[paddle.Tensor], paddle.Tensor], batch: Batch) -> paddle.Tensor:
         """See `Objective`."""
-        return boundary_cross_entropy(forward(batch.images), batch.alphas, batch.valid)
+        return boundary_cross_entropy(forward(batch.images), batch.targets, batch.valid)
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,12 @@ class PortraitNetObjective:
         """See `Objective`. The network returns mask logits and boundary logits."""
         copies = 1 if batch.plain is None else 2
         images = batch.images if batch.plain is None else paddle.concat([batch.images, batch.plain])
-        alphas, valid = (paddle.concat([x] * copies) for x in (batch.alphas, batch.valid))
+        targets, valid = (paddle.concat([x] * copies) for x in (batch.targets, batch.valid))
         mask, boundary = forward(images)
-        loss = boundary_cross_entropy(mask, alphas, valid, boundary_weight=0.0)
+        loss = boundary_cross_entropy(mask, targets, valid, boundary_weight=0.0)
         if self.boundary:
-            target = (contour(alphas, self.BOUNDARY_WIDTH) > 0.5).astype("float32")
-            loss = loss + self.BOUNDARY_WEIGHT * focal_loss(boundary, target, valid)
+            outline = (contour(person(targets), self.BOUNDARY_WIDTH) > 0.5).astype("float32")
+            loss = loss + self.BOUNDARY_WEIGHT * focal_loss(boundary, outline, valid)
         if self.consistency:
             changed, plain = paddle.split(mask, 2)
             loss = loss + self.CONSISTENCY_WEIGHT * consistency_loss(changed, plain)

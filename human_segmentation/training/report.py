@@ -13,6 +13,7 @@ from human_segmentation.datasets.dataset import read_sample
 from human_segmentation.datasets.list_file import Sample
 from human_segmentation.files import whole_file
 from human_segmentation.inference.predictor import Predictor
+from human_segmentation.training.metrics import part_ious
 
 CURVES = ("loss", "learning_rate", "miou", "foreground_iou_per_photo", "boundary_iou")
 WIDTH, HEIGHT = 360, 160
@@ -27,7 +28,8 @@ def panel(predictor: Predictor, sample: Sample) -> NDArray[np.uint8]:
     Returns:
         uint8 [180, W, 3], BGR.
     """
-    image, label, _ = read_sample(sample)
+    image, levels, _ = read_sample(sample, predictor.num_classes)
+    label = levels[..., 0]
     alpha = (255 * predictor.alpha(image)).astype(np.uint8)
     outlines = image.copy()
     for mask, color in ((label, (0, 255, 0)), (alpha, LINE)):
@@ -55,7 +57,8 @@ def write_report(
         scores: The model's IoU on each of them.
     """
     curves = "".join(
-        f"<figure>{_curve([row[name] for row in history])}<figcaption>{name}</figcaption></figure>" for name in CURVES
+        f"<figure>{_curve([row[name] for row in history])}<figcaption>{name}</figcaption></figure>"
+        for name in (*CURVES, *part_ious(history[0]))
     )
     worst = sorted(range(len(samples)), key=lambda i: scores[i])[:WORST]
     rows = "".join(

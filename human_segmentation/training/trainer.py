@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import paddle
+from paddle import nn
 from paddle.io import BatchSampler
 from tqdm import tqdm
 
-from human_segmentation.datasets.dataset import TrainingSet
+from human_segmentation.datasets.dataset import MAX_CLASSES, TrainingSet
 from human_segmentation.datasets.list_file import Sample
 from human_segmentation.errors import DataError, HumanSegError
 from human_segmentation.inference.model_config import TRAINED, ModelConfig
@@ -30,6 +31,7 @@ from human_segmentation.training.engine import NetworkEngine, train_one_epoch
 from human_segmentation.training.evaluation import Evaluation, measure
 from human_segmentation.training.initial import start_from
 from human_segmentation.training.loading import Batches
+from human_segmentation.training.metrics import part_ious
 from human_segmentation.training.objectives import Objective
 from human_segmentation.training.optimizer import build_optimizer, build_schedule
 from human_segmentation.training.recipes import RECIPES
@@ -47,7 +49,6 @@ class TrainOptions:
     Attributes:
         model_type: A key of the zoo.
         save_dir: Folder of the run.
-        num_classes: Classes of the mask.
         prior_channel: Whether the network also sees the score of the frame before.
         width: Factor of the network's channels.
         pretrain_weights: Where the network starts: a trained model, or ImageNet weights for PortraitNet's encoder.
@@ -67,7 +68,6 @@ class TrainOptions:
 
     model_type: str
     save_dir: Path
-    num_classes: int = 2
     prior_channel: bool = False
     width: float = 1.0
     pretrain_weights: Path | None = None
@@ -101,8 +101,11 @@ def train(options: TrainOptions, training_set: TrainingSet, val_samples: Sequenc
     for name in ("num_epochs", "batch_size", "learning_rate", "save_interval_epochs", "width"):
         if getattr(options, name) <= 0:
             raise DataError(f"--{name} must be above 0, and it is {getattr(options, name)}")
-    if options.num_classes != 2:
-        raise DataError(f"--num_classes {options.num_classes}: labels here have two classes, background and person")
+    if not 2 <= training_set.num_classes <= MAX_CLASSES:
+        raise DataError(
+            f"--num_classes {training_set.num_classes}: labels have 2 to {MAX_CLASSES} classes; give 2 for background "
+            "and person"
+        )
     if len(training_set) < options.batch_size:
         raise DataError(
             f"the training list has {len(training_set)} photos and a batch {options.batch_size}; "
@@ -126,7 +129,7 @@ class _Run:
         self.preprocess = recipe.preprocess.resized(*training_set.size)
         # The averaged weights run in a network of their own.
         self.network, self.averaged = (
-            build_network(options.model_type, options.num_classes, options.prior_channel, options.width)
+            build_network(options.model_type, training_set.num_classes, options.prior_channel, options.width)
             for _ in range(2)
         )
         if options.pretrain_weights is not None:
@@ -141,11 +144,15 @@ class _Run:
         steps = len(training_set) // options.batch_size
         schedule = build_schedule(options.schedule or recipe.schedule, options.learning_rate, options.num_epochs, steps)
         self.optimizer = build_optimizer(self.network, schedule, options.clip)
-        self.predictor = Predictor(NetworkEngine(self.averaged), self.preprocess, options.prior_channel)
+        self.predictor = self._predictor(self.averaged)
         self.progress = Progress()
         if options.resume_checkpoint is not None:
             folder = find_checkpoint(options.resume_checkpoint, options.model_type, options.prior_channel)
             self.progress = load_checkpoint(folder, self.network, self.average, self.optimizer)
+
+    def _predictor(self, network: nn.Layer) -> Predictor:
+        engine, num_classes = NetworkEngine(network), self.training_set.num_classes
+        return Predictor(engine, self.preprocess, self.options.prior_channel, num_classes)
 
     def run(self) -> dict[str, float]:
         """Trains to the end."""
@@ -208,7 +215,7 @@ class _Run:
     def _evaluate(self) -> Evaluation:
         """Measures the averaged weights, each process on its share of the photos."""
         self.averaged.set_state_dict(self.average.state_dict())
-        evaluation = Evaluation()
+        evaluation = Evaluation(self.training_set.num_classes)
         for part in distributed.gathered(
             measure(self.predictor, self.val_samples[distributed.rank() :: distributed.world()])
         ):
@@ -216,9 +223,10 @@ class _Run:
         return evaluation
 
     def _say(self, row: dict[str, float]) -> None:
+        parts = "".join(f", {name} {value:.4f}" for name, value in part_ious(row).items())
         print(
-            f"epoch {self.progress.epochs}/{self.options.num_epochs}: loss {row['loss']:.4f}, mIoU {row['miou']:.4f}, "
-            f"boundary IoU {row['boundary_iou']:.4f}, {row['photos_per_second']:.1f} photos/s, "
+            f"epoch {self.progress.epochs}/{self.options.num_epochs}: loss {row['loss']:.4f}, mIoU {row['miou']:.4f}"
+            f"{parts}, boundary IoU {row['boundary_iou']:.4f}, {row['photos_per_second']:.1f} photos/s, "
             f"waiting for photos {row['waiting_share']:.0%}",
             flush=True,
         )
@@ -229,7 +237,7 @@ class _Run:
             options.model_type,
             TRAINED,
             self.preprocess,
-            num_classes=options.num_classes,
+            num_classes=self.training_set.num_classes,
             prior_channel=options.prior_channel,
             width=options.width,
             epochs=epoch,
@@ -252,7 +260,7 @@ class _Run:
         folder = self.options.save_dir / BEST
         if distributed.rank() == 0 and folder.is_dir():
             network, _ = load_network(folder)
-            predictor = Predictor(NetworkEngine(network), self.preprocess, self.options.prior_channel)
+            predictor = self._predictor(network)
             scores = measure(predictor, self.val_samples).masks.foreground
             path = self.options.save_dir / "report.html"
             write_report(path, self.progress.history, predictor, self.val_samples, scores)

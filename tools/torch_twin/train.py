@@ -134,11 +134,11 @@ def train(args: argparse.Namespace) -> int:
 
 def batch(samples: list[torch.Tensor], preprocess: Preprocess) -> tuple[torch.Tensor | None, ...]:
     """Photos, plain photos or None, alphas and where they count, from what `TrainingSet` gives, stacked."""
-    alphas, valid, *rest = samples
+    shares, valid, *rest = samples
     photos = [torch.from_numpy(preprocess.normalize(x.numpy())) for x in rest if x.ndim == 4]
     priors = [x.unsqueeze(1) / 255 for x in rest if x.ndim == 3]
     images, *plain = (torch.cat([photo, *priors], dim=1) for photo in photos)
-    return images, plain[0] if plain else None, alphas / 255, valid / 255
+    return images, plain[0] if plain else None, shares[:, 1] / 255, valid / 255
 
 
 @torch.no_grad()
