@@ -70,7 +70,7 @@ def write_photo(path: Path, image: NDArray[np.uint8]) -> None:
 
     Args:
         path: The file, with a suffix that OpenCV can encode.
-        image: uint8 [H, W, 3] BGR.
+        image: uint8 [H, W, 3] BGR, [H, W, 4] BGRA where the format has transparency, or [H, W] grey.
 
     Raises:
         OutputError: The format is unknown, does not take pictures of this size, or the file cannot be written.

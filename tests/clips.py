@@ -3,10 +3,15 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 from numpy.typing import NDArray
+
+from human_segmentation.video.encoding import choose_encoding
+from human_segmentation.video.frames import VideoSource
+from human_segmentation.video.video_sink import VideoSink
 
 SIZE = (64, 48)
 SOUND_RATE = 48000
@@ -77,6 +82,17 @@ def write_sound(path: Path, codec: str = "aac", seconds: float = 1.0) -> Path:
         stream = container.add_stream(codec, rate=SOUND_RATE, layout="stereo")
         container.mux(stream.encode(tone(seconds)) + stream.encode(None))
     return path
+
+
+def copy(path: Path, target: Path, last: int | None = None, **settings: Any) -> Path:
+    """Passes a video through source and sink, up to frame `last`, with settings of `choose_encoding`."""
+    with VideoSource(path) as source, VideoSink(target, source, choose_encoding(target, **settings)) as sink:
+        for index, frame in enumerate(source):
+            assert sink.write(frame.image, frame.pts)
+            if index == last:
+                return target
+        sink.complete()
+    return target
 
 
 def frames(path: Path) -> tuple[list[float], list[NDArray[np.uint8]]]:

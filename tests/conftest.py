@@ -1,6 +1,7 @@
 """Fixtures that several tests use."""
 
 import os
+import subprocess
 import threading
 from pathlib import Path
 
@@ -18,6 +19,17 @@ def files_of(folder):
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A disk with room for one megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Backgrounds have the frame's size, keep their shape and their time, and show nothing of the person."""
+"""Backgrounds have the frame's size, and keep their shape and their time."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from clips import index_of, plain, write_clip
 from numpy.typing import NDArray
 
 from human_segmentation.errors import DataError
-from human_segmentation.video.background import BlurBackground, VideoBackground, color, cover, image_file
+from human_segmentation.video.background import VideoBackground, color, cover, image_file
 from human_segmentation.video.frames import Frame
 
 NOBODY = np.zeros((48, 64), np.float32)
@@ -121,53 +121,3 @@ def test_no_video(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"")
     with pytest.raises(DataError, match=r"a.mp4: "):
         VideoBackground(tmp_path / "a.mp4")
-
-
-def slow_blur(image: NDArray[np.uint8], alpha: NDArray[np.float32], size: int) -> NDArray[np.float64]:
-    """Averages of the background alone, over a box twice, in plain loops."""
-
-    def box(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        half = size // 2
-        padded = np.pad(x, ((half, half), (half, half), (0, 0)), "reflect")
-        rows = range(x.shape[0])
-        return np.array([[padded[i : i + size, j : j + size].mean((0, 1)) for j in range(x.shape[1])] for i in rows])
-
-    weight = np.maximum(1.0 - alpha.astype(np.float64), 1e-5)[..., None]
-    return box(box(image * weight)) / box(box(weight))
-
-
-@pytest.mark.parametrize("size", [1, 5, 21])
-def test_blur_is_a_normalised_convolution(size: int) -> None:
-    alpha = cv2.GaussianBlur((np.random.default_rng(1).random((40, 50)) > 0.7).astype(np.float32), (0, 0), 2)
-    image = noise(40, 50)
-    blurred = BlurBackground(size)(frame(image), alpha)
-    assert blurred.dtype == np.uint8
-    assert np.abs(blurred - slow_blur(image, alpha, size)).max() <= 0.51
-
-
-@pytest.mark.parametrize("gap", [1, 3, 30])
-def test_blur_has_no_color_of_the_person(gap: int) -> None:
-    # A room of one grey and a red person with a gap, as between arm and body.
-    alpha = np.zeros((120, 160), np.float32)
-    alpha[20:, 30:130] = 1
-    alpha[20:, 80 : 80 + gap] = 0
-    image = np.where(alpha[..., None] > 0, np.uint8([0, 0, 255]), np.uint8([200, 200, 200])).astype(np.uint8)
-    blurred = BlurBackground(21)(frame(image), alpha)
-    assert (blurred[alpha == 0] == 200).all()
-
-
-@pytest.mark.parametrize("shape", [(48, 64), (10, 12), (1, 1), (1, 30)])
-@pytest.mark.parametrize("size", [2, 101, 10**6])
-def test_blur_wider_than_the_frame(shape: tuple[int, int], size: int) -> None:
-    image = noise(*shape)
-    blurred = BlurBackground(size)(frame(image), np.zeros(shape, np.float32))
-    assert blurred.shape == image.shape
-    assert np.ptp(blurred.astype(int), axis=(0, 1)).max() <= np.ptp(image.astype(int), axis=(0, 1)).max()
-    if size > 100:
-        assert np.ptp(blurred.astype(int), axis=(0, 1)).max() <= 40
-
-
-@pytest.mark.parametrize("size", [0, -3])
-def test_no_blur(size: int) -> None:
-    with pytest.raises(DataError, match=f"--background_blur {size}: the blur must be at least 1 pixel wide"):
-        BlurBackground(size)

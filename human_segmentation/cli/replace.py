@@ -1,12 +1,16 @@
 """`replace` (bg_replace.py): puts people in front of another background."""
 
 import argparse
+import os
 from pathlib import Path
 
+import cv2
+
+from human_segmentation.cli.inputs import input_path
 from human_segmentation.cli.matting import add_matting_arguments, run_matting
 from human_segmentation.errors import DataError
-from human_segmentation.video.background import Background, BlurBackground, VideoBackground, color, image_file
-from human_segmentation.video.pictures import on
+from human_segmentation.video.background import Background, VideoBackground, color, image_file
+from human_segmentation.video.blur import BlurBackground, LensBackground
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,10 +18,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image_path", type=Path, help="photo to work on")
     add_matting_arguments(parser)
     group = parser.add_argument_group("background (one of)")
-    group.add_argument("--background_image_path", type=Path, help="photo that covers the frame")
+    group.add_argument(
+        "--background_image_path", type=Path, help="photo that covers the frame; for a camera also a folder of photos"
+    )
     group.add_argument("--background_video_path", type=Path, help="video that covers the frame, again and again")
     group.add_argument("--background_color", metavar="#RRGGBB", help="plain colour, such as #00b140")
     group.add_argument("--background_blur", type=int, metavar="PIXELS", help="the room itself, blurred; 21 is usual")
+    group.add_argument(
+        "--background_lens", type=int, metavar="PIXELS", help="the room out of focus, lights become discs; 41 is usual"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,19 +37,28 @@ def run(args: argparse.Namespace) -> int:
         name = args.video_path.name.split(".")[0] + ".mp4"
     else:
         name = "camera.mp4"
-    return run_matting(args, on(_background(args)), name)
+    return run_matting(args, _backgrounds(args), name)
 
 
-def _background(args: argparse.Namespace) -> Background:
+def _backgrounds(args: argparse.Namespace) -> list[Background]:
+    """The background that is given, or several in a folder for the camera, or none."""
     if args.background_video_path is not None:
-        return VideoBackground(args.background_video_path)
+        return [VideoBackground(args.background_video_path)]
     if args.background_image_path is not None:
-        return image_file(args.background_image_path)
+        path = args.background_image_path
+        several = input_path(args) is None and path.is_dir()
+        return [image_file(photo) for photo in (_photos(path) if several else [path])]
     if args.background_color is not None:
-        return color(args.background_color)
+        return [color(args.background_color)]
     if args.background_blur is not None:
-        return BlurBackground(args.background_blur)
-    raise DataError(
-        "no background is given; add --background_image_path, --background_video_path, --background_color or "
-        "--background_blur"
-    )
+        return [BlurBackground(args.background_blur)]
+    if args.background_lens is not None:
+        return [LensBackground(args.background_lens)]
+    return []
+
+
+def _photos(folder: Path) -> list[Path]:
+    photos = [path for path in sorted(folder.iterdir()) if path.is_file() and cv2.haveImageReader(os.fspath(path))]
+    if not photos:
+        raise DataError(f"{folder}: the folder has no photos; give one that has, or a photo")
+    return photos

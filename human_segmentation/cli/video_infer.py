@@ -4,7 +4,6 @@ import argparse
 
 from human_segmentation.cli.matting import add_matting_arguments, run_matting
 from human_segmentation.video.background import color
-from human_segmentation.video.pictures import on
 
 WHITE = "#ffffff"
 
@@ -16,4 +15,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Shows or writes the person on white."""
-    return run_matting(args, on(color(WHITE)), "result.mp4")
+    return run_matting(args, [color(WHITE)], "result.mp4")

@@ -5,15 +5,22 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import cast
 
 import av
+from av import AudioStream
 from av.container import OutputContainer
 
 from human_segmentation.errors import DataError
 
-# What MP4, MOV and MKV all take as it is, and what only MOV does not; anything else is encoded as AAC.
-COPIED_CODECS = {"aac", "mp3", "ac3", "eac3", "alac"}
-NOT_IN_MOV = {"flac", "opus"}
+COPIED = {
+    "mp4": {"aac", "mp3", "ac3", "eac3", "alac", "flac", "opus"},
+    "mov": {"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be"},
+    "webm": {"opus", "vorbis"},
+}
+"""Sound that players know in each container, which is copied as it is; MKV takes what FFmpeg says."""
+ENCODED = {"webm": "libopus"}
+"""What any other sound becomes, where it is not AAC."""
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
 
@@ -37,14 +44,16 @@ class AudioCopy:
         # Time 0 is the start of whatever starts first, as in `VideoSource`.
         self._start = Fraction(self._container.start_time or 0, av.time_base)
         name = codec.codec.canonical_name
-        if name in COPIED_CODECS or (name in NOT_IN_MOV and target.format.name != "mov"):
+        if name in COPIED.get(target.format.name, target.supported_codecs):
             self._stream = target.add_stream_from_template(self._source)
             self._packets = self._copied()
         else:
-            rates = av.Codec("aac", "w").audio_rates or ()
+            encoder = ENCODED.get(target.format.name, "aac")
+            rates = av.Codec(encoder, "w").audio_rates or ()
             rate = codec.sample_rate if codec.sample_rate in rates else 48000
-            # PCM often does not say which channel is which, which AAC must know.
-            self._stream = target.add_stream("aac", rate=rate, layout=LAYOUTS.get(codec.layout.nb_channels, "stereo"))
+            # PCM often does not say which channel is which, which encoders must know.
+            layout = LAYOUTS.get(codec.layout.nb_channels, "stereo")
+            self._stream = cast(AudioStream, target.add_stream(encoder, rate=rate, layout=layout))
             # An encoder left alone takes over the source's unit, which may be too coarse for its packets.
             self._stream.codec_context.time_base = Fraction(1, rate)
             self._packets = self._encoded()

@@ -1,4 +1,4 @@
-"""What stands behind the person: a colour, a picture, a video, or the blurred room."""
+"""What stands behind the person: a colour, a picture or a video."""
 
 import re
 from collections.abc import Iterator
@@ -112,30 +112,3 @@ class VideoBackground:
         while self._coming.time <= frame.time + 1e-3:  # sums of frame times are not exact
             self._shown, self._coming = self._coming, next(self._frames)
         return cover(self._shown.image, frame.image.shape[1::-1])
-
-
-class BlurBackground:
-    """The frame itself, blurred, without the person in it.
-
-    Only pixels of the background are averaged (normalised convolution), so that the person leaves no glow.
-
-    Args:
-        size: Width of the blur in pixels of the frame.
-    """
-
-    def __init__(self, size: int) -> None:
-        if size < 1:
-            raise DataError(f"--background_blur {size}: the blur must be at least 1 pixel wide; 21 is usual")
-        self._size = size
-
-    def __call__(self, frame: Frame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """See `Background`."""
-        share = np.clip(1 - alpha, 1e-5, 1)  # so little that a gap of one pixel between arm and body has its own colour
-        colors = self._blur(frame.image * share[..., None])
-        return np.rint(colors / self._blur(share)[..., None]).astype(np.uint8)
-
-    def _blur(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        # A box of even width would shift the picture, and one wider than the frame takes minutes.
-        side = min(self._size, max(image.shape[:2])) | 1
-        # Two box filters in a row are close to a bell, at a cost that does not grow with the size.
-        return cv2.blur(cv2.blur(image, (side, side)), (side, side))

@@ -1,0 +1,147 @@
+"""Writes pictures and sound as a video file."""
+
+import contextlib
+import math
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import cast
+
+import av
+import cv2
+import numpy as np
+from av import VideoStream
+from av.video.reformatter import ColorRange, Colorspace
+from numpy.typing import NDArray
+
+from human_segmentation.errors import OutputError
+from human_segmentation.files import whole_file
+from human_segmentation.video.audio import AudioCopy
+from human_segmentation.video.encoding import Encoding, choose_encoding
+from human_segmentation.video.frames import Source
+from human_segmentation.video.sinks import Sink
+
+BT709 = 1
+"""FFmpeg's number for the colours of HD video."""
+ROUNDED = 0x2 | 0x40000
+"""FFmpeg's numbers for bilinear scaling with exact rounding; without it white comes out as light yellow."""
+MPEG4_UNITS = 65535
+"""MPEG-4 can divide a second no finer."""
+
+
+class VideoSink(Sink):
+    """Writes pictures as a video in MP4, MOV, MKV or WebM, with the sound of the source.
+
+    The same pictures give the same bytes. The file appears when the sink is closed, also after Ctrl-C; it does not
+    appear when an error ends the loop.
+
+    Args:
+        path: The file.
+        source: Where the frames come from: their time base, rate and sound.
+        encoding: How to encode; None takes what is usual for the suffix.
+
+    Raises:
+        OutputError: The suffix is none of these; from the methods, when the file cannot be written.
+    """
+
+    def __init__(self, path: Path, source: Source, encoding: Encoding | None = None) -> None:
+        self._path = path
+        self._source = source
+        self._encoding = encoding or choose_encoding(path)
+        self._rate = source.rate or Fraction(30)
+        self._audio: AudioCopy | None = None
+
+    def __enter__(self) -> "Sink":
+        # Without this, Matroska numbers its files at random.
+        options = {"fflags": "+bitexact"}
+        if self._path.suffix.lower() in (".mp4", ".mov"):
+            # Players read it from the web while it loads when its index stands in front.
+            options["movflags"] = "+faststart"
+        with contextlib.ExitStack() as stack:
+            partial = stack.enter_context(whole_file(self._path))
+            stack.enter_context(self._explained())
+            self._container = av.open(os.fspath(partial.absolute()), "w", options=options)
+            stack.callback(self._container.close)
+            self._add_stream()
+            if self._source.audio is not None:
+                self._audio = stack.enter_context(AudioCopy(self._source.audio, self._container))
+            self._end: float | None = None
+            self._stack = stack.pop_all()
+        return self
+
+    def _add_stream(self) -> None:
+        encoding, time_base = self._encoding, self._source.time_base
+        kind = av.Codec(encoding.codec, "w").canonical_name
+        if kind not in self._container.supported_codecs:
+            raise OutputError(
+                f"{self._path}: '{self._path.suffix}' cannot hold what the encoder {encoding.codec} makes; leave "
+                "--codec out, or use .mkv"
+            )
+        stream = self._container.add_stream(encoding.codec, rate=self._rate, options=encoding.options)
+        self._stream = cast(VideoStream, stream)
+        self._stream.pix_fmt = encoding.pixel_format
+        codec = self._stream.codec_context
+        codec.thread_type = "AUTO"
+        codec.time_base = time_base.limit_denominator(MPEG4_UNITS) if kind == "mpeg4" else time_base
+        if kind == "hevc":
+            codec.codec_tag = "hvc1"  # the name that Apple's players know
+        # Without these, players take small videos for BT.601 and large ones for BT.709.
+        codec.colorspace = codec.color_primaries = codec.color_trc = BT709
+        codec.color_range = ColorRange.MPEG
+
+    def write(self, image: NDArray[np.uint8], pts: int) -> bool:
+        """See `Sink`. The first picture sets the size; sides that H.264 cannot have odd grow by one pixel."""
+        height, width, channels = image.shape
+        if height % 2 or width % 2:
+            image = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        if self._end is None:
+            self._open(image.shape[1], image.shape[0])
+        frame = av.VideoFrame.from_ndarray(image, format="bgra" if channels == 4 else "bgr24").reformat(
+            format=self._encoding.pixel_format, dst_colorspace=Colorspace.ITU709, interpolation=ROUNDED
+        )
+        frame.pts, frame.time_base = pts, self._source.time_base
+        seconds = float(pts * self._source.time_base)
+        if self._audio is not None:
+            self._audio.copy_until(seconds)
+        self._end = seconds + float(1 / self._rate)
+        self._container.mux(self._stream.encode(frame))
+        return True
+
+    def _open(self, width: int, height: int) -> None:
+        self._stream.width, self._stream.height = width, height
+        try:
+            self._stream.codec_context.open()
+        except av.FFmpegError as error:
+            raise OutputError(
+                f"{self._path}: the encoder {self._encoding.codec} does not start with {width}x{height} pixels and "
+                f"these settings ({error.strerror}); choose another --codec, --crf or --preset"
+            ) from error
+
+    def complete(self) -> None:
+        """See `Sink`. Sound that goes on behind the last frame is kept."""
+        if self._end is not None:
+            self._end = math.inf
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._stack:
+            if error is not None:
+                raise error
+            if self._end is None:
+                raise OutputError(f"{self._path}: nothing was written, since there were no frames; try again")
+            self._container.mux(self._stream.encode(None))
+            if self._audio is not None:
+                self._audio.copy_until(self._end)
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Names the file in FFmpeg's errors."""
+        try:
+            yield
+        except av.FFmpegError as error:
+            raise OutputError(
+                f"{self._path}: the video cannot be written ({error.strerror}); choose another place or make room"
+            ) from error
