@@ -1,4 +1,6 @@
 import shutil
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -150,6 +152,23 @@ def test_auto_takes_what_has_its_files(broken):
     (broken / "__model__").unlink()
     with pytest.raises(ModelError, match="neither"):
         hs.load_model(broken)
+
+
+SIGNALLED = """
+import os, signal
+import human_segmentation as hs
+
+signal.signal(signal.SIGINT, lambda *_: None)
+first, second = (hs.load_model(engine="openvino") for _ in range(2))
+del first
+del second
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+def test_a_signal_when_two_models_are_gone():
+    installed("openvino")
+    assert subprocess.run([sys.executable, "-c", SIGNALLED], cwd=ROOT).returncode == 0
 
 
 def test_engine_that_is_not_installed(shipped, monkeypatch):

@@ -3,9 +3,10 @@
 Each engine is imported only when it is chosen, so that a model runs where the others are not installed.
 """
 
+import functools
 import importlib.util
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,9 +45,7 @@ class OpenVINOEngine:
     """
 
     def __init__(self, folder: Path, threads: int | None = None) -> None:
-        import openvino
-
-        self._core = openvino.Core()
+        self._core = _openvino_core()
         self._model = self._core.read_model(folder / ONNX_FILE)
         # A product with the reciprocal rounds otherwise, which changes the masks of models that PaddleX quantised.
         for operator in self._model.get_ops():
@@ -66,6 +65,18 @@ class OpenVINOEngine:
             self._shape = tensor.shape
         self._request.infer([tensor])
         return self._request.get_output_tensor().data.copy()
+
+
+@functools.cache
+def _openvino_core() -> Any:
+    """The one core of this process, which is never freed.
+
+    Each core has a stack for signal handlers. Of two that are freed in the order in which they were made, the second
+    puts back the first one's stack, which is gone; the next signal, such as Ctrl-C, would be a segmentation fault.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 class ONNXRuntimeEngine:
