@@ -11,6 +11,7 @@ import sys
 
 import cv2
 import numpy as np
+import paddle
 import pytest
 from conftest import ROOT, files_of, names
 from runs import run, train_command
@@ -223,4 +224,10 @@ def test_a_checkpoint_of_another_network(discs, portraitnets, tmp_path, prior, o
     message = fails(command)
     assert message.startswith(f"error: {checkpoint}")
     assert words in message
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(paddle.get_device().startswith("gpu"), reason="there is a GPU")
+def test_mixed_precision_without_a_gpu(discs, tmp_path):
+    assert "leave --amp out" in fails(train_command(discs, tmp_path / "run", "--amp"))
     assert not (tmp_path / "run").exists()

@@ -106,6 +106,8 @@ def train(options: TrainOptions, training_set: TrainingSet, val_samples: Sequenc
             f"--num_classes {training_set.num_classes}: labels have 2 to {MAX_CLASSES} classes; give 2 for background "
             "and person"
         )
+    if options.amp and not paddle.get_device().startswith("gpu"):
+        raise DataError("--amp: mixed precision takes a GPU and a Paddle that is built for it; leave --amp out")
     if len(training_set) < options.batch_size:
         raise DataError(
             f"the training list has {len(training_set)} photos and a batch {options.batch_size}; "
