@@ -17,7 +17,11 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--image_shape", type=int, nargs=2, metavar=("W", "H"), help="size of the network's input; default: the model's"
     )
     parser.add_argument("--engine", choices=["auto", *ENGINES], default="auto", help="what runs the network")
-    parser.add_argument("--threads", type=int, help="CPU threads of the engine; default: the engine's choice")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        help="CPU threads of the engine; default: half of the cores for a video, otherwise the engine's choice",
+    )
 
 
 def network_size(args: argparse.Namespace) -> tuple[int, int] | None:

@@ -1,12 +1,13 @@
 """What the commands on photos, videos and cameras have in common: one run from a source to its sinks."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 
 from human_segmentation.cli import INTERRUPTED
 from human_segmentation.cli.common import add_model_arguments, build_predictor
-from human_segmentation.cli.inputs import add_input_arguments, open_source
+from human_segmentation.cli.inputs import add_input_arguments, input_path, open_source
 from human_segmentation.cli.outputs import OUTPUT_TYPES, add_output_arguments, open_sinks, output_path, output_type
 from human_segmentation.video.background import Background
 from human_segmentation.video.choice import KEYS, PictureChoice
@@ -43,6 +44,8 @@ def run_matting(args: argparse.Namespace, backgrounds: Sequence[Background], nam
     output = output_path(args, name)
     kind = output_type(args, output, bool(backgrounds))
     pictures = [on(background) for background in backgrounds] if kind == "composite" else [OUTPUT_TYPES[kind]]
+    if args.threads is None and input_path(args) is not None:
+        args.threads = max(1, (os.cpu_count() or 1) // 2)  # decoding, compositing and encoding take the rest
     predictor = build_predictor(args)
     with ExitStack() as stack:
         source = stack.enter_context(open_source(args))
