@@ -34,7 +34,7 @@ MPEG4_UNITS = 65535
 class VideoSink(Sink):
     """Writes pictures as a video in MP4, MOV, MKV or WebM, with the sound of the source.
 
-    The same pictures give the same bytes. The file appears when the sink is closed, also after Ctrl-C; it does not
+    The file appears when the sink is closed, also after Ctrl-C; it does not
     appear when an error ends the loop.
 
     Args:
