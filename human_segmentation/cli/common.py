@@ -40,11 +40,12 @@ def at_given_size(preprocess: Preprocess, args: argparse.Namespace) -> Preproces
     return preprocess.resized(*size) if size else preprocess
 
 
-def build_predictor(args: argparse.Namespace) -> Predictor:
-    """Loads the model that the arguments name."""
+def build_predictor(args: argparse.Namespace, usual_threads: int | None = None) -> Predictor:
+    """Loads the model that the arguments name, on `usual_threads` where they name no number; None: the engine's."""
     if args.threads is not None and args.threads < 1:
         raise DataError(f"--threads {args.threads}: the number must be 1 or more")
-    return load_model(args.model_dir, args.engine, args.threads, network_size(args))
+    threads = usual_threads if args.threads is None else args.threads
+    return load_model(args.model_dir, args.engine, threads, network_size(args))
 
 
 def build_any_predictor(args: argparse.Namespace) -> Predictor:

@@ -44,9 +44,8 @@ def run_matting(args: argparse.Namespace, backgrounds: Sequence[Background], nam
     output = output_path(args, name)
     kind = output_type(args, output, bool(backgrounds))
     pictures = [on(background) for background in backgrounds] if kind == "composite" else [OUTPUT_TYPES[kind]]
-    if args.threads is None and input_path(args) is not None:
-        args.threads = max(1, (os.cpu_count() or 1) // 2)  # decoding, compositing and encoding take the rest
-    predictor = build_predictor(args)
+    # For a file, decoding, compositing and encoding take the rest.
+    predictor = build_predictor(args, None if input_path(args) is None else max(1, (os.cpu_count() or 1) // 2))
     with ExitStack() as stack:
         source = stack.enter_context(open_source(args))
         tracker = None if source.length == 1 else TRACKERS[args.temporal]()

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from human_segmentation.video.background import Background
+from human_segmentation.video.background import Background, ImageBackground
 from human_segmentation.video.composite import composite, estimate_foreground
 from human_segmentation.video.frames import Frame
 
@@ -46,14 +46,13 @@ def matte(frame: Frame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
     return cv2.merge([cv2.convertScaleAbs(alpha, alpha=255)] * 3)
 
 
-def green_screen(frame: Frame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The person on the green that programs for cutting take for transparent: uint8 [H, W, 3] BGR."""
-    return opaque(cutout(frame, alpha))
-
-
 def opaque(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A picture for what has no transparency, with green in its place: uint8 [H, W, 3] BGR."""
     if image.shape[2] == 3:
         return image
     colors = np.ascontiguousarray(image[..., :3])
     return composite(colors, np.full_like(colors, GREEN), image[..., 3] * np.float32(1 / 255))
+
+
+green_screen = on(ImageBackground(np.full((1, 1, 3), GREEN, np.uint8)))
+"""The person on the green that programs for cutting take for transparent: uint8 [H, W, 3] BGR."""

@@ -34,8 +34,7 @@ MPEG4_UNITS = 65535
 class VideoSink(Sink):
     """Writes pictures as a video in MP4, MOV, MKV or WebM, with the sound of the source.
 
-    The file appears when the sink is closed, also after Ctrl-C; it does not
-    appear when an error ends the loop.
+    The file appears when the sink is closed, also after Ctrl-C; it does not appear when an error ends the loop.
 
     Args:
         path: The file.
