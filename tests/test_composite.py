@@ -10,6 +10,7 @@ from human_segmentation.video.composite import (
     GUIDE_RADIUS,
     SOLID,
     composite,
+    edge,
     estimate_foreground,
     refine_alpha,
 )
@@ -118,8 +119,9 @@ def mixed(height: int = 180, width: int = 240) -> tuple[NDArray[np.uint8], NDArr
 
 def test_foreground_in_the_rim_is_that_of_the_person() -> None:
     frame, person, alpha = mixed()
-    estimate = estimate_foreground(frame, alpha)
+    estimate = estimate_foreground(frame, alpha, edge(alpha))
     assert estimate.dtype == np.uint8
+    np.testing.assert_array_equal(estimate[edge(alpha) == 0], frame[edge(alpha) == 0])
     rim = (alpha > 0.05) & (alpha < 0.95)
     errors = [np.abs(image.astype(float) - person)[rim].mean() for image in (estimate, frame)]
     assert errors[0] < 0.33 * errors[1]
@@ -134,7 +136,7 @@ def test_foreground_in_the_rim_is_that_of_the_person() -> None:
 def test_foreground_is_the_frame_where_alpha_is_1(size: tuple[int, int]) -> None:
     frame, alpha = noise(*size), cv2.GaussianBlur(scores(*size), (0, 0), 4)
     alpha[: size[0] // 2] = 1
-    estimate = estimate_foreground(frame, alpha)
+    estimate = estimate_foreground(frame, alpha, edge(alpha))
     np.testing.assert_array_equal(estimate[: size[0] // 2], frame[: size[0] // 2])
 
 
@@ -142,6 +144,6 @@ def test_foreground_is_the_frame_where_alpha_is_1(size: tuple[int, int]) -> None
 @pytest.mark.parametrize("alpha", [0.0, 0.4, 1.0])
 def test_flat_frame_keeps_its_color(size: tuple[int, int], alpha: float) -> None:
     frame = np.full((*size, 3), (10, 128, 250), np.uint8)
-    estimate = estimate_foreground(frame, np.full(size, alpha, np.float32))
+    estimate = estimate_foreground(frame, np.full(size, alpha, np.float32), np.ones(size, np.uint8))
     assert estimate.shape == frame.shape
     assert np.abs(estimate.astype(int) - frame).max() <= 1

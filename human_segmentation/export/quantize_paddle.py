@@ -1,12 +1,12 @@
 """INT8 `__model__` and `__params__` by Paddle's post-training quantisation, which Paddle Lite's opt reads."""
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import paddle
 from numpy.typing import NDArray
+from paddle.static.quantization import PostTrainingQuantization
 
 from human_segmentation.paddle_files import PARAMS_FILE, PROGRAM_FILE
 
@@ -20,7 +20,7 @@ def quantize_paddle(
 ) -> None:
     """Quantises weights per channel and activations per tensor to int8.
 
-    Where PaddleSlim is installed it does it; what it calls is the class of Paddle that does it otherwise.
+    PaddleSlim's `quant_post_static` is a call of the same class, with the same parameters as its result.
 
     Args:
         source: Folder of an exported model.
@@ -29,11 +29,6 @@ def quantize_paddle(
         algorithm: How ranges follow from what was seen, one of `ALGORITHMS`.
         excluded: Weights whose layers stay in float.
     """
-    if importlib.util.find_spec("paddleslim"):
-        from paddleslim.quant.post_training_quantization import PostTrainingQuantization
-    else:
-        from paddle.static.quantization import PostTrainingQuantization
-
     with paddle.pir_utils.OldIrGuard():
         paddle.enable_static()
         try:

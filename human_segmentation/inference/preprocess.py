@@ -127,8 +127,10 @@ class Preprocess:
         scale = 1.0 / (span * self.std)
         offset = -(np.divide(self.min_val, span) + self.mean) / self.std
         shape = (1, -1, 1, 1)
-        planes = images.transpose(0, 3, 1, 2)
-        return planes * scale.astype(np.float32).reshape(shape) + offset.astype(np.float32).reshape(shape)
+        # In order first: arithmetic across the order of the memory takes ten times as long.
+        planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2)) * scale.astype(np.float32).reshape(shape)
+        planes += offset.astype(np.float32).reshape(shape)
+        return planes
 
     def crop(self, score: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
         """Cuts a border off a score.

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from human_segmentation.video.background import Background, ImageBackground
-from human_segmentation.video.composite import composite, estimate_foreground
+from human_segmentation.video.composite import composite, edge, estimate_foreground
 from human_segmentation.video.frames import Frame
 
 Picture = Callable[[Frame, NDArray[np.float32]], NDArray[np.uint8]]
@@ -24,7 +24,8 @@ def on(background: Background) -> Picture:
     """The person in front of a background."""
 
     def picture(frame: Frame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
-        return composite(estimate_foreground(frame.image, alpha), background(frame, alpha), alpha)
+        person = estimate_foreground(frame.image, alpha, edge(alpha))
+        return composite(person, background(frame, alpha), alpha)
 
     return picture
 
@@ -37,7 +38,7 @@ def cutout(frame: Frame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
     """
     share = cv2.convertScaleAbs(alpha, alpha=255)
     near = cv2.dilate(share, np.ones((2 * HEM + 1, 2 * HEM + 1), np.uint8))
-    colors = cv2.copyTo(estimate_foreground(frame.image, alpha), near)
+    colors = cv2.copyTo(estimate_foreground(frame.image, alpha, near), near)
     return cv2.merge([*cv2.split(colors), share])
 
 

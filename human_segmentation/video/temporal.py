@@ -106,12 +106,11 @@ class FlowTracker:
         flow_x, flow_y = cv2.split(self._flow.calc(gray, before.gray, None))
         x = flow_x + np.arange(width, dtype=np.float32)
         y = flow_y + np.arange(height, dtype=np.float32)[:, None]
-        back_x, back_y = cv2.split(cv2.remap(self._flow.calc(before.gray, gray, None), x, y, cv2.INTER_LINEAR))
-        moved, past = (
-            cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            for plane in (before.gray, before.score)
-        )
-        difference = np.square(cv2.absdiff(moved, gray) / np.float32(LIKENESS))
+        back = self._flow.calc(before.gray, gray, None)
+        planes = cv2.merge([before.gray.astype(np.float32), before.score, *cv2.split(back)])
+        planes = cv2.remap(planes, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        moved, past, back_x, back_y = cv2.split(planes)
+        difference = np.square((moved - gray) / np.float32(LIKENESS))
         error = (np.square(flow_x + back_x) + np.square(flow_y + back_y)) / np.float32(FLOW_ERROR**2)
         inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
         found = inside * np.exp(-difference - error)
