@@ -13,6 +13,7 @@ from human_segmentation.video.composite import (
     edge,
     estimate_foreground,
     refine_alpha,
+    replace_background,
 )
 
 
@@ -130,6 +131,15 @@ def test_foreground_in_the_rim_is_that_of_the_person() -> None:
     truth = composite(person, white, alpha).astype(float)
     halo = [np.abs(composite(image, white, alpha) - truth)[rim].mean() for image in (estimate, frame)]
     assert halo[0] < 0.33 * halo[1]
+
+
+def test_replaced_is_the_composite_of_the_estimate() -> None:
+    frame, _, alpha = mixed()
+    background = noise(*alpha.shape)
+    expected = composite(estimate_foreground(frame, alpha, edge(alpha)), background, alpha)
+    found = replace_background(frame, background, alpha)
+    assert np.abs(found.astype(int) - expected).max() <= 1  # the estimate is rounded
+    np.testing.assert_array_equal(found[edge(alpha) == 0], expected[edge(alpha) == 0])
 
 
 @pytest.mark.parametrize("size", [(180, 240), (500, 700), (33, 1)])

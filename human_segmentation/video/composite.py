@@ -81,6 +81,12 @@ def estimate_foreground(
     Returns:
         uint8 [H, W, 3] BGR; the frame itself at the other pixels, and where alpha is 1.
     """
+    pixels = _Pixels(where)
+    return pixels.put(_person(frame, alpha, pixels), frame.copy())
+
+
+def _person(frame: NDArray[np.uint8], alpha: NDArray[np.float32], pixels: "_Pixels") -> NDArray[np.float32]:
+    """The colour of the person at some pixels, float32 [N, 3]."""
     height, width = alpha.shape
     colors = _reduced(frame, FUSION_SIDE).astype(np.float32)
     share = cv2.merge([_reduced(alpha, FUSION_SIDE)] * 3)
@@ -89,14 +95,12 @@ def estimate_foreground(
         person = _weighted_mean(person, share, size)
         room = _weighted_mean(room, 1 - share, size)
         person = person + share * (colors - share * person - (1 - share) * room)
-    pixels = _Pixels(where)
     person, room = (
         pixels.of(cv2.resize(x.clip(0, 255).astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR))
         for x in (person, room)
     )
     share = pixels.of(alpha)
-    person = person + share * (pixels.of(frame) - room - share * (person - room))
-    return pixels.put(person, frame.copy())
+    return (person + share * (pixels.of(frame) - room - share * (person - room))).clip(0, 255)
 
 
 def _weighted_mean(colors: NDArray[np.float32], weight: NDArray[np.float32], size: int) -> NDArray[np.float32]:
@@ -129,11 +133,38 @@ def composite(
     Returns:
         uint8 [H, W, 3] BGR.
     """
-    mixed = edge(alpha)
+    pixels = _Pixels(edge(alpha))
+    return _blend(foreground, background, alpha, pixels, pixels.of(foreground))
+
+
+def replace_background(
+    frame: NDArray[np.uint8], background: NDArray[np.uint8], alpha: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """Puts the person of a frame, in the colours that `estimate_foreground` finds, in front of another background.
+
+    Args:
+        frame: uint8 [H, W, 3] BGR.
+        background: uint8 [H, W, 3] BGR.
+        alpha: float32 [H, W] in [0, 1], the person's.
+
+    Returns:
+        uint8 [H, W, 3] BGR.
+    """
+    pixels = _Pixels(edge(alpha))
+    return _blend(frame, background, alpha, pixels, _person(frame, alpha, pixels))
+
+
+def _blend(
+    foreground: NDArray[np.uint8],
+    background: NDArray[np.uint8],
+    alpha: NDArray[np.float32],
+    pixels: "_Pixels",
+    colors: NDArray[np.float32],
+) -> NDArray[np.uint8]:
+    """A blend with other colours of the foreground at the pixels of its edge."""
     out = cv2.copyTo(foreground, cv2.compare(alpha, 0.5, cv2.CMP_GT), background.copy())
-    pixels = _Pixels(mixed)
     behind = pixels.of(background)
-    return pixels.put(behind + pixels.of(alpha) * (pixels.of(foreground) - behind), out)
+    return pixels.put(behind + pixels.of(alpha) * (colors - behind), out)
 
 
 class _Pixels:
@@ -153,8 +184,8 @@ class _Pixels:
         return image.reshape(-1, 3).take(self._places, axis=0).astype(np.float32)
 
     def put(self, colors: NDArray[np.float32], image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Gives these pixels of a picture, uint8 [H, W, 3], other colours, and returns it."""
-        colors = np.rint(colors).clip(0, 255).astype(np.uint8)
+        """Gives these pixels of a picture, uint8 [H, W, 3], other colours, [0, 255], and returns it."""
+        colors = np.rint(colors).astype(np.uint8)
         # Three bytes at a time: NumPy takes twice as long to find the place of each byte.
         image.reshape(-1, 3).view("V3")[self._places] = colors.view("V3")
         return image

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from human_segmentation.video.background import Background, ImageBackground
-from human_segmentation.video.composite import composite, edge, estimate_foreground
+from human_segmentation.video.composite import composite, estimate_foreground, replace_background
 from human_segmentation.video.frames import Frame
 
 Picture = Callable[[Frame, NDArray[np.float32]], NDArray[np.uint8]]
@@ -24,8 +24,7 @@ def on(background: Background) -> Picture:
     """The person in front of a background."""
 
     def picture(frame: Frame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
-        person = estimate_foreground(frame.image, alpha, edge(alpha))
-        return composite(person, background(frame, alpha), alpha)
+        return replace_background(frame.image, background(frame, alpha), alpha)
 
     return picture
 
