@@ -104,6 +104,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(200)
         body = content[start:]
         self.send_header("Content-Type", answer.kind)
+        self.send_header("Connection", "close")
         for name, value in server.version.items():
             self.send_header(name, value)
         if answer.chunked:

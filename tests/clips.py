@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from human_segmentation.video.encoding import choose_encoding
-from human_segmentation.video.frames import VideoSource
+from human_segmentation.video.frames import Frame
+from human_segmentation.video.media import WHOLE, Span
 from human_segmentation.video.video_sink import VideoSink
+from human_segmentation.video.video_source import VideoSource
 
 SIZE = (64, 48)
 SOUND_RATE = 48000
@@ -52,14 +54,19 @@ def write_clip(
     codec: str = "libx264",
     movflags: str = "",
     aspect: Fraction | None = None,
+    gop: int = 12,
 ) -> Path:
-    """Writes a clip; `images` may be a number of plain ones, `times` are in units of `time_base`."""
+    """Writes a clip; `images` may be a number of plain ones, `times` are in units of `time_base`.
+
+    Every `gop` frames there is one that is decoded without those before it.
+    """
     images = [plain(i) for i in range(images)] if isinstance(images, int) else images
     times = range(len(images)) if times is None else times
     with av.open(str(path), "w", options={"movflags": movflags} if movflags else {}) as container:
         video = container.add_stream(codec, rate=25, options={"crf": "5"} if codec == "libx264" else {})
         video.height, video.width = images[0].shape[:2]
         video.codec_context.time_base = time_base
+        video.codec_context.gop_size = gop
         if aspect is not None:
             video.codec_context.sample_aspect_ratio = aspect
         if sound is not None:
@@ -84,9 +91,30 @@ def write_sound(path: Path, codec: str = "aac", seconds: float = 1.0) -> Path:
     return path
 
 
-def copy(path: Path, target: Path, last: int | None = None, **settings: Any) -> Path:
+def places(path: Path, kind: str = "video") -> list[tuple[int, int]]:
+    """Where in a file the packets of its pictures or its sound are: the first byte, and how many."""
+    with av.open(str(path)) as container:
+        return [(packet.pos, packet.size) for packet in container.demux(**{kind: 0}) if packet.size]
+
+
+def spoil(path: Path, numbers: Sequence[int], kind: str = "video") -> Path:
+    """Overwrites packets, except for the length in front of each."""
+    data, there = bytearray(path.read_bytes()), places(path, kind)
+    for number in numbers:
+        start, size = there[number]
+        data[start + 4 : start + size] = np.random.default_rng(number).bytes(size - 4)
+    path.write_bytes(data)
+    return path
+
+
+def read(place: Path | str, span: Span = WHOLE) -> tuple[VideoSource, list[Frame]]:
+    with VideoSource(place, span) as source:
+        return source, list(source)
+
+
+def copy(path: Path | str, target: Path, last: int | None = None, span: Span = WHOLE, **settings: Any) -> Path:
     """Passes a video through source and sink, up to frame `last`, with settings of `choose_encoding`."""
-    with VideoSource(path) as source, VideoSink(target, source, choose_encoding(target, **settings)) as sink:
+    with VideoSource(path, span) as source, VideoSink(target, source, choose_encoding(target, **settings)) as sink:
         for index, frame in enumerate(source):
             assert sink.write(frame.image, frame.pts)
             if index == last:

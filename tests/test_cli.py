@@ -196,9 +196,21 @@ def test_the_input_is_never_overwritten(tmp_path, name):
     assert (tmp_path / name).read_bytes() == before
 
 
-def test_truncated_video_leaves_nothing(tmp_path):
+def test_truncated_video_is_worked_on_as_far_as_it_goes(tmp_path):
     data = (ROOT / CLIP).read_bytes()
-    (tmp_path / "cut.mp4").write_bytes(data[: len(data) // 2])
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(data[: len(data) // 2])
+    result = succeed("bg_replace.py", "--video_path", path, *BLUE, "--save_dir", tmp_path / "out")
+    assert len(decoded(tmp_path / "out" / "cut.mp4")) == 41
+    assert result.stderr.splitlines() == [
+        f"warning: {path}: the video ends early, at 1.6 of 4.0 seconds",
+        f"warning: {path}: damaged frames: 1 left out, 0 repaired as well as can be",
+    ]
+
+
+def test_video_without_its_index_leaves_nothing(tmp_path):
+    data = (ROOT / CLIP).read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(data[:1000])
     message = fail("bg_replace.py", "--video_path", tmp_path / "cut.mp4", *BLUE, "--save_dir", tmp_path / "out")
     assert "cut.mp4" in message
     assert not list((tmp_path / "out").glob("*")) and not list((tmp_path / "out").glob(".*"))

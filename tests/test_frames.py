@@ -9,17 +9,16 @@ import av
 import cv2
 import numpy as np
 import pytest
-from av.video.reformatter import Colorspace
-from clips import color, frames, index_of, plain, write_clip, write_sound
+from av.video.reformatter import ColorRange, Colorspace
+from clips import color, copy, frames, index_of, plain, read, write_clip, write_sound
 from numpy.typing import NDArray
 
 from human_segmentation.errors import DataError, DeviceError
-from human_segmentation.video.frames import CameraSource, Frame, PhotoSource, VideoSource
-
-
-def read(path: Path) -> tuple[VideoSource, list[Frame]]:
-    with VideoSource(path) as source:
-        return source, list(source)
+from human_segmentation.video.camera_source import CameraSource
+from human_segmentation.video.media import Media
+from human_segmentation.video.photo_source import PhotoSource
+from human_segmentation.video.pipeline import run_pipeline
+from human_segmentation.video.video_sink import ROUNDED, VideoSink
 
 
 def assert_plain(image: NDArray[np.uint8], index: int) -> None:
@@ -37,7 +36,7 @@ def test_every_frame_at_its_time_in_its_color(tmp_path: Path, name: str) -> None
         assert frame.image.dtype == np.uint8
         assert_plain(frame.image, index)
     assert source.rate == 25
-    assert source.length == (12 if name in ("a.mp4", "a.mov", "a.avi") else None)
+    assert source.length == (None if name == "a.h264" else 12)
     assert source.audio is None
 
 
@@ -52,7 +51,7 @@ def test_time_0_is_the_start_of_the_sound_where_that_is_first(tmp_path: Path) ->
     path = write_clip(tmp_path / "a.mkv", 5, times=range(10, 15), sound="pcm_s16le", sound_seconds=0.6)
     source, read_frames = read(path)
     assert [round(frame.time, 3) for frame in read_frames] == [0.4, 0.44, 0.48, 0.52, 0.56]
-    assert source.audio == path
+    assert source.audio == Media(path)
 
 
 def test_time_0_is_the_first_frame_where_nothing_is_before_it(tmp_path: Path) -> None:
@@ -107,22 +106,79 @@ def quarters() -> NDArray[np.uint8]:
 TURNS = {90: ((0, 1, -1, 0), -1), 180: ((-1, 0, 0, -1), 2), 270: ((0, -1, 1, 0), 1)}
 
 
-@pytest.mark.parametrize("degrees", TURNS)
-def test_rotation_gives_upright_frames(tmp_path: Path, degrees: int) -> None:
-    (a, b, c, d), turns = TURNS[degrees]
-    path = write_clip(tmp_path / "a.mp4", [quarters()] * 3)
-    data = bytearray(path.read_bytes())
+def write_rotated(path: Path, degrees: int) -> Path:
+    a, b, c, d = TURNS[degrees][0]
+    data = bytearray(write_clip(path, [quarters()] * 3).read_bytes())
     at = data.find(b"tkhd") + 44
     data[at : at + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
     path.write_bytes(data)
-    _, read_frames = read(path)
-    expected = np.rot90(quarters(), turns)
+    return path
+
+
+@pytest.mark.parametrize("degrees", TURNS)
+def test_rotation_gives_upright_frames(tmp_path: Path, degrees: int) -> None:
+    _, read_frames = read(write_rotated(tmp_path / "a.mp4", degrees))
+    expected = np.rot90(quarters(), TURNS[degrees][1])
     for frame in read_frames:
         assert frame.image.shape == expected.shape
         assert frame.image.flags["C_CONTIGUOUS"]
         assert np.abs(frame.image.astype(int) - expected)[4:20, 4:20].max() <= 12
         assert np.abs(frame.image.astype(int) - expected)[-20:-4, -20:-4].max() <= 12
         assert np.abs(frame.image.astype(int) - expected)[4:20, -20:-4].max() <= 12
+
+
+@pytest.mark.parametrize("degrees", TURNS)
+def test_rotated_video_is_written_upright(tmp_path: Path, degrees: int) -> None:
+    path = write_rotated(tmp_path / "a.mp4", degrees)
+    for name in ("b.mp4", "b.webm"):
+        for image in frames(copy(path, tmp_path / name))[1]:  # as stored: a rotation mark would turn it once more
+            assert np.abs(image.astype(int) - np.rot90(quarters(), TURNS[degrees][1])).mean() < 4
+
+
+@pytest.mark.parametrize("size", [(65, 47), (641, 3), (1, 50), (50, 1), (1, 1)])
+def test_odd_sizes(tmp_path: Path, size: tuple[int, int]) -> None:
+    path = write_clip(tmp_path / "a.mkv", [plain(i, size) for i in range(4)], codec="libvpx-vp9")
+    _, read_frames = read(path)
+    assert [frame.image.shape for frame in read_frames] == [(size[1], size[0], 3)] * 4
+    assert [index_of(frame.image, 4) for frame in read_frames] == [0, 1, 2, 3]
+    written = frames(copy(path, tmp_path / "b.mp4"))[1]
+    assert [image.shape for image in written] == [(size[1] + size[1] % 2, size[0] + size[0] % 2, 3)] * 4
+    assert [index_of(image, 4) for image in written] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixels", "full"),
+    [
+        ("a.mp4", "libx264", "yuv420p", False),
+        ("a.mp4", "libx264", "yuv420p", True),
+        ("a.mp4", "libx264", "yuv420p10le", False),
+        ("a.mp4", "libx264", "yuv420p10le", True),
+        ("a.mp4", "libx265", "yuv420p10le", False),
+        ("a.mp4", "libx265", "yuv420p10le", True),
+        ("a.mkv", "libx265", "yuv444p12le", False),
+        ("a.mov", "prores_ks", "yuv422p10le", False),
+        ("a.avi", "mjpeg", "yuvj420p", True),
+    ],
+)
+def test_depth_and_range_of_the_source_do_not_change_its_colors(
+    tmp_path: Path, name: str, codec: str, pixels: str, full: bool
+) -> None:
+    colors = [(220, 220, 220), (40, 40, 40), (128, 128, 128), (64, 177, 0), (30, 20, 220), (200, 60, 90)]
+    options = {"libx264": {"crf": "1"}, "libx265": {"x265-params": "log-level=none:crf=1"}, "mjpeg": {"qmin": "1"}}
+    with av.open(str(tmp_path / name), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options.get(codec, {}))
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
+        stream.codec_context.color_range = ColorRange.JPEG if full else ColorRange.MPEG
+        for bgr in colors:
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), bgr, np.uint8), format="bgr24")
+            tags = {"dst_color_range": ColorRange.JPEG if full else ColorRange.MPEG, "interpolation": ROUNDED}
+            frame = frame.reformat(format=pixels, **tags)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    _, read_frames = read(tmp_path / name)
+    for images in ([frame.image for frame in read_frames], frames(copy(tmp_path / name, tmp_path / "b.mp4"))[1]):
+        for image, bgr in zip(images, colors, strict=True):
+            assert np.abs(image.astype(int) - bgr).max() <= 4
 
 
 def test_oblong_pixels_become_square(tmp_path: Path) -> None:
@@ -143,63 +199,6 @@ def test_trimmed_video_is_whole(tmp_path: Path) -> None:
     assert len(read_frames) == source.length == 25
     assert_plain(read_frames[0].image, 25)
     assert read_frames[-1].time == pytest.approx(0.96)
-
-
-def cut(path: Path, share: float) -> Path:
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-    return path
-
-
-@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.9])
-@pytest.mark.parametrize("movflags", ["+faststart", ""])
-def test_truncated_mp4(tmp_path: Path, movflags: str, share: float) -> None:
-    path = cut(write_clip(tmp_path / "cut.mp4", 50, sound="aac", movflags=movflags), share)
-    with pytest.raises(DataError, match=r"cut.mp4: the video (cannot be opened|ends early|is damaged|has no frames)"):
-        read(path)
-
-
-@pytest.mark.parametrize("sound", ["aac", None])
-@pytest.mark.parametrize("share", [0.5, 0.7])
-def test_truncated_mkv(tmp_path: Path, share: float, sound: str | None) -> None:
-    path = cut(write_clip(tmp_path / "cut.mkv", 100, sound=sound), share)
-    with pytest.raises(DataError, match=r"cut.mkv: the video ends early, at [\d.]+ of 4.0 seconds; copy"):
-        read(path)
-
-
-def test_truncated_avi(tmp_path: Path) -> None:
-    path = cut(write_clip(tmp_path / "cut.avi", 50, codec="ffv1"), 0.7)
-    with pytest.raises(
-        DataError, match=r"cut.avi: the video (ends early, after \d+ of 50|is damaged after) frame.*; copy"
-    ):
-        read(path)
-
-
-def test_damage_in_the_middle(tmp_path: Path) -> None:
-    path = write_clip(tmp_path / "a.mp4", 50)
-    data = bytearray(path.read_bytes())
-    start, end = data.find(b"mdat"), data.find(b"moov")
-    data[(start + end) // 2 : (start + end) // 2 + 400] = bytes(400)
-    path.write_bytes(data)
-    with pytest.raises(DataError, match=r"a.mp4: the video is damaged after frame \d+ .*; copy or convert"):
-        read(path)
-
-
-@pytest.mark.parametrize("suffix", [".h264", ".ts"])
-def test_size_that_changes_midway(tmp_path: Path, suffix: str) -> None:
-    first = write_clip(tmp_path / f"1{suffix}", 6)
-    second = write_clip(tmp_path / f"2{suffix}", [plain(i, (96, 80)) for i in range(6)])
-    (tmp_path / f"both{suffix}").write_bytes(first.read_bytes() + second.read_bytes())
-    with pytest.raises(
-        DataError, match=rf"both{suffix}: frame 7 has 96x80 pixels and the frames before it 64x48; split"
-    ):
-        read(tmp_path / f"both{suffix}")
-
-
-def test_time_that_runs_backwards(tmp_path: Path) -> None:
-    path = write_clip(tmp_path / "a.ts", 30)
-    path.write_bytes(path.read_bytes() * 2)
-    with pytest.raises(DataError, match=r"a.ts: the time runs backwards at frame 31.*; convert it again"):
-        read(path)
 
 
 def with_cover(mp3: bytes) -> bytes:
@@ -263,6 +262,19 @@ def test_camera_ends_cleanly(tmp_path: Path) -> None:
     assert read_frames[0].pts == 0
     assert all(a.pts < b.pts for a, b in pairwise(read_frames))
     assert [frame.time for frame in read_frames] == [frame.pts / 1000 for frame in read_frames]
+
+
+def test_camera_that_is_disconnected_leaves_a_playable_video(tmp_path: Path) -> None:
+    def person(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.ones(image.shape[:2], np.float32)
+
+    path = write_clip(tmp_path / "camera.mp4", 8)
+    with CameraSource(str(path)) as source, VideoSink(tmp_path / "b.mp4", source) as sink:
+        summary = run_pipeline(source, person, lambda frame, alpha: frame.image, [sink])
+    images = frames(tmp_path / "b.mp4")[1]
+    assert len(images) == summary.frames > 0
+    assert index_of(images[-1], 8) == 7
+    assert not summary.interrupted
 
 
 def test_camera_that_is_not_there(capfd: pytest.CaptureFixture[str]) -> None:

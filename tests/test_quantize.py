@@ -15,7 +15,7 @@ from human_segmentation.export.quantize import quantize_model
 from human_segmentation.inference.engines import ENGINES
 from human_segmentation.inference.model_config import ModelConfig
 from human_segmentation.training.checkpoint import load_network
-from human_segmentation.video.frames import VideoSource
+from human_segmentation.video.video_source import VideoSource
 
 onnx = pytest.importorskip("onnx")
 TRAINED = ROOT / "pretrain_weights" / "humanseg_mobile_params"

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from human_segmentation.video.frames import VideoSource
 from human_segmentation.video.scene import SceneCuts
+from human_segmentation.video.video_source import VideoSource
 
 
 @pytest.fixture(scope="module")

@@ -174,6 +174,14 @@ def test_sound_longer_than_the_pictures_is_kept(tmp_path: Path) -> None:
     assert sound_packets(tmp_path / "b.mp4") == sound_packets(path)
 
 
+@pytest.mark.parametrize("target", ["b.mp4", "b.mkv", "b.webm"])
+def test_sound_shorter_than_the_pictures(tmp_path: Path, target: str) -> None:
+    path = write_clip(tmp_path / "a.mp4", 50, sound="aac", sound_seconds=0.5)
+    copy(path, tmp_path / target)
+    assert len(frames(tmp_path / target)[0]) == 50
+    assert sound_span(tmp_path / target)[1] == pytest.approx(0.5, abs=0.05)
+
+
 def test_sound_that_nothing_decodes_is_left_out(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mp4", 10, sound="aac")
     path.write_bytes(path.read_bytes().replace(b"mp4a", b"xyz1").replace(b"esds", b"free"))
@@ -201,14 +209,6 @@ def test_a_video_before_survives_an_exception(tmp_path: Path) -> None:
         raise ZeroDivisionError
     assert (tmp_path / "a.mp4").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
-
-
-def test_truncated_source_leaves_nothing(tmp_path: Path) -> None:
-    path = write_clip(tmp_path / "cut.mp4", 100, sound="aac", movflags="+faststart")
-    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
-    with pytest.raises(DataError, match=r"cut.mp4: "):
-        copy(path, tmp_path / "b.mp4")
-    assert [path.name for path in tmp_path.iterdir()] == ["cut.mp4"]
 
 
 def test_no_frames_is_an_error(tmp_path: Path) -> None:

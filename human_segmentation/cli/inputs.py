@@ -1,32 +1,137 @@
 """Where frames come from: the flags and the source that they ask for."""
 
 import argparse
-from pathlib import Path
+import re
+import sys
+from fractions import Fraction
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
-from human_segmentation.video.frames import CameraSource, PhotoSource, Source, VideoSource
+from human_segmentation.errors import DataError
+from human_segmentation.video.camera_source import CameraSource
+from human_segmentation.video.frames import Source
+from human_segmentation.video.media import Span, is_address
+from human_segmentation.video.numbered import is_numbered
+from human_segmentation.video.photo_source import PhotoSource, PhotosSource
+from human_segmentation.video.raw_source import RawSource
+from human_segmentation.video.video_source import VideoSource
+
+STANDARD_INPUT = Path("-")
+_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)")
 
 
 def add_input_arguments(parser: argparse.ArgumentParser) -> None:
     """Where frames come from."""
-    parser.add_argument("--video_path", type=Path, help="video to work on; without it, the camera")
+    parser.add_argument(
+        "--video_path",
+        type=_place,
+        metavar="VIDEO",
+        help="video to work on: a file, an address such as https://... or rtsp://..., numbered photos such as "
+        "frames/%%05d.png, or - for raw frames on standard input; without it, the camera",
+    )
+    parser.add_argument(
+        "--input_dir",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of photos and videos to work on, or a quoted pattern such as 'clips/*.mp4'; ** goes into folders; "
+        "run again, it goes on where it stopped",
+    )
     parser.add_argument(
         "--camera", type=_camera, default=0, metavar="N", help="number, device or address of the camera (default 0)"
     )
+    parser.add_argument("--start", metavar="TIME", help="where to begin, in seconds or as [HH:]MM:SS")
+    parser.add_argument("--end", metavar="TIME", help="where to stop, in seconds or as [HH:]MM:SS")
+    parser.add_argument("--fps", metavar="RATE", help="frames a second of numbered photos and raw frames (default 25)")
+    parser.add_argument("--raw_size", type=int, nargs=2, metavar=("W", "H"), help="size of raw frames, which are bgr24")
 
 
 def _camera(text: str) -> int | str:
     return int(text) if text.isdigit() else text
 
 
-def input_path(args: argparse.Namespace) -> Path | None:
-    """The file that is worked on; None for a camera. `image_path` is a flag of some commands only."""
+def _place(text: str) -> Path | str:
+    return text if is_address(text) else Path(text)
+
+
+def input_path(args: argparse.Namespace) -> Path | str | None:
+    """The file or address that is worked on; None for a camera. `image_path` is a flag of some commands only."""
     return getattr(args, "image_path", None) or args.video_path
 
 
+def result_name(place: Path | str) -> str:
+    """What the result of a file or address is called after, with any suffix."""
+    if isinstance(place, str):
+        return PurePosixPath(urlsplit(place).path).name or "video.mp4"
+    if place == STANDARD_INPUT:
+        return "video.mp4"
+    return f"{place.absolute().parent.name}.mp4" if is_numbered(place) else place.name
+
+
+def is_input(args: argparse.Namespace, path: Path) -> bool:
+    """Whether a path is the file that is worked on, or the name of the same numbered photos."""
+    given = input_path(args)
+    if not isinstance(given, Path):
+        return False
+    return path.resolve() == given.resolve() or (path.exists() and given.exists() and path.samefile(given))
+
+
 def open_source(args: argparse.Namespace) -> Source:
-    """Opens what the arguments name; to be entered."""
-    if getattr(args, "image_path", None) is not None:
-        return PhotoSource(args.image_path)
-    if args.video_path is not None:
-        return VideoSource(args.video_path)
-    return CameraSource(args.camera)
+    """Opens what the arguments name; to be entered.
+
+    Raises:
+        DataError: It cannot be opened, or an argument is wrong or does not go with it.
+        DeviceError: There is no such camera.
+    """
+    place, span = input_path(args), span_of(args)
+    if place is None or place == getattr(args, "image_path", None):
+        _refuse(args, "start", "end", "fps", "raw_size")
+        return CameraSource(args.camera) if place is None else PhotoSource(args.image_path)
+    if place == STANDARD_INPUT:
+        return RawSource(sys.stdin.buffer, _raw_size(args), _rate(args), span)
+    _refuse(args, "raw_size")
+    if isinstance(place, Path) and is_numbered(place):
+        return PhotosSource(place, _rate(args), span)
+    _refuse(args, "fps")
+    return VideoSource(place, span)
+
+
+def _refuse(args: argparse.Namespace, *names: str) -> None:
+    for name in names:
+        if getattr(args, name) is not None:
+            raise DataError(f"--{name}: it does not go with {input_path(args) or 'a camera'}; leave it out")
+
+
+def span_of(args: argparse.Namespace) -> Span:
+    """The part that is worked on. Raises `DataError` where `--start` and `--end` are none."""
+    start = Fraction(0) if args.start is None else _seconds("--start", args.start)
+    end = None if args.end is None else _seconds("--end", args.end)
+    if end is not None and end <= start:
+        raise DataError(f"--end {args.end}: this is not after --start {args.start or 0}; give a later time")
+    return Span(start, end)
+
+
+def _seconds(flag: str, text: str) -> Fraction:
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise DataError(f"{flag} {text}: this is no time; write it in seconds or as [HH:]MM:SS, such as 83.5 or 1:23.5")
+    hours, minutes, seconds = (Fraction(part or 0) for part in match.groups())
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def _rate(args: argparse.Namespace) -> Fraction:
+    try:
+        rate = Fraction(25 if args.fps is None else args.fps)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if rate <= 0:
+        raise DataError(f"--fps {args.fps}: this is no rate; give frames a second, such as 25 or 30000/1001")
+    return rate
+
+
+def _raw_size(args: argparse.Namespace) -> tuple[int, int]:
+    if args.raw_size is None:
+        raise DataError("--video_path -: raw frames do not tell their size; add --raw_size W H")
+    width, height = args.raw_size
+    if min(width, height) < 1:
+        raise DataError(f"--raw_size {width} {height}: both numbers must be 1 or more")
+    return width, height

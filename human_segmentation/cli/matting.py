@@ -1,18 +1,27 @@
-"""What the commands on photos, videos and cameras have in common: one run from a source to its sinks."""
+"""What the commands on photos, videos and cameras have in common: runs from a source to its sinks."""
 
 import argparse
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
+
+from tqdm import tqdm
 
 from human_segmentation.cli import INTERRUPTED
+from human_segmentation.cli.batch import find_inputs, run_batch
 from human_segmentation.cli.common import add_model_arguments, build_predictor
 from human_segmentation.cli.inputs import add_input_arguments, input_path, open_source
-from human_segmentation.cli.outputs import OUTPUT_TYPES, add_output_arguments, open_sinks, output_path, output_type
+from human_segmentation.cli.outputs import OUTPUT_TYPES, Job, add_output_arguments, open_sinks, plan
+from human_segmentation.inference.predictor import Predictor
 from human_segmentation.video.background import Background
 from human_segmentation.video.choice import KEYS, PictureChoice
+from human_segmentation.video.frames import Source
+from human_segmentation.video.memory import keep_freed_memory
 from human_segmentation.video.pictures import on
-from human_segmentation.video.pipeline import run_pipeline
+from human_segmentation.video.pipeline import Summary, run_pipeline
+from human_segmentation.video.sinks import Sink
 from human_segmentation.video.stream import ScoreStream
 from human_segmentation.video.temporal import TRACKERS
 
@@ -30,33 +39,67 @@ def add_matting_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run_matting(args: argparse.Namespace, backgrounds: Sequence[Background], name: str) -> int:
-    """Runs the pipeline that the arguments describe.
+def run_matting(
+    args: argparse.Namespace,
+    backgrounds_of: Callable[[argparse.Namespace], Sequence[Background]],
+    name: Path | None = None,
+) -> int:
+    """Does what the arguments describe, for the one input or for each of many.
 
     Args:
         args: The parsed arguments.
-        backgrounds: What composites are made on, where anything was given; keys choose one in the window of a camera.
-        name: Name of the result in `--save_dir`.
+        backgrounds_of: Makes what composites are made on, from the arguments for one input, where they name anything;
+            keys choose one in the window of a camera.
+        name: Name of the result in `--save_dir`, where there is one; None takes the input's own.
 
     Returns:
         The exit code.
     """
-    output = output_path(args, name)
-    kind = output_type(args, output, bool(backgrounds))
-    pictures = [on(background) for background in backgrounds] if kind == "composite" else [OUTPUT_TYPES[kind]]
+    keep_freed_memory()
+    many = args.input_dir is not None
+    inputs = find_inputs(args) if many else [(args, name)]
+    backgrounds = backgrounds_of(inputs[0][0])
+    jobs = [plan(one, place, bool(backgrounds)) for one, place in inputs]
     # For a file, decoding, compositing and encoding take the rest.
-    predictor = build_predictor(args, None if input_path(args) is None else max(1, (os.cpu_count() or 1) // 2))
+    camera = input_path(jobs[0].args) is None
+    predictor = build_predictor(args, None if camera else max(1, (os.cpu_count() or 1) // 2))
+    if many:
+        # A background video begins anew with each input.
+        return run_batch(jobs, args.save_dir, lambda job: _run(job, backgrounds_of(job.args), predictor, whole=True))
+    output, summary = jobs[0].output, _run(jobs[0], backgrounds, predictor)
+    if output is not None:
+        print(output if not summary.interrupted else f"{output}: stopped after {summary.frames} frames")
+    return INTERRUPTED if summary.interrupted else 0
+
+
+def _run(job: Job, backgrounds: Sequence[Background], predictor: Predictor, whole: bool = False) -> Summary:
+    """Makes one result.
+
+    Args:
+        job: What is to be made.
+        backgrounds: What composites are made on.
+        predictor: Finds the people.
+        whole: Whether a result that Ctrl-C cuts short is to go, as `KeyboardInterrupt`.
+
+    Returns:
+        What was done.
+    """
+    pictures = [on(background) for background in backgrounds] if job.kind == "composite" else [OUTPUT_TYPES[job.kind]]
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(args))
-        tracker = None if source.length == 1 else TRACKERS[args.temporal]()
+        source = stack.enter_context(open_source(job.args))
+        tracker = None if source.length == 1 else TRACKERS[job.args.temporal]()
         scores = ScoreStream(predictor, tracker)
         picture = PictureChoice(pictures, scores.reset)
-        sinks = open_sinks(args, output, source, kind == "foreground", picture.press)
+        sinks = open_sinks(job, source, picture.press)
         for sink in sinks:
             stack.enter_context(sink)
         if source.live:
             print(KEYS)
         summary = run_pipeline(source, scores, picture, sinks)
-    if output is not None:
-        print(output if not summary.interrupted else f"{output}: stopped after {summary.frames} frames")
-    return INTERRUPTED if summary.interrupted else 0
+        if whole and summary.interrupted:
+            raise KeyboardInterrupt  # an error is what makes sinks leave nothing
+    parts: list[Source | Sink] = [source, *sinks]
+    for part in parts:
+        for note in part.notes():
+            tqdm.write(f"warning: {note}", file=sys.stderr)  # many inputs have a bar of their own
+    return summary

@@ -2,22 +2,45 @@
 
 import argparse
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-
-from human_segmentation.cli.inputs import input_path
+from human_segmentation.cli.inputs import input_path, is_input, result_name
 from human_segmentation.errors import DataError, OutputError
 from human_segmentation.video.encoding import TRANSPARENT, choose_encoding
-from human_segmentation.video.frames import PhotoSource, Source
+from human_segmentation.video.frames import Source
 from human_segmentation.video.live import VirtualCameraSink, WindowSink
+from human_segmentation.video.numbered import is_numbered
+from human_segmentation.video.photo_source import PhotoSource
 from human_segmentation.video.pictures import cutout, green_screen, matte
-from human_segmentation.video.sinks import NUMBER, PhotoSink, PhotosSink, Sink
+from human_segmentation.video.sinks import PhotoSink, PhotosSink, Sink
 from human_segmentation.video.video_sink import VideoSink
 
 OUTPUT_TYPES = {"alpha": matte, "foreground": cutout, "green_screen": green_screen}
 """What there is besides composites."""
 TRANSPARENT_PHOTOS = (".png", ".webp")
+PHOTOS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+"""Types of photos that hold any colours at any size, and that a result has in common with its photo."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and its result.
+
+    Attributes:
+        args: The arguments, which name one input.
+        output: The file for the result; None where a window alone shows it.
+        kind: What frames become: "composite" or a key of `OUTPUT_TYPES`.
+    """
+
+    args: argparse.Namespace
+    output: Path | None
+    kind: str
+
+    @property
+    def finished(self) -> bool:
+        """Whether the result is there."""
+        return self.output is not None and self.output.exists()
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,35 +66,42 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def output_path(args: argparse.Namespace, name: str) -> Path | None:
-    """The file for the result, `name` in `--save_dir` where no other is given; None where a window alone shows it."""
-    given = input_path(args)
-    if args.output is not None or given is None:
-        return args.output
-    path = args.save_dir / name
-    if args.output_type == "foreground":
-        return path.with_suffix(".webm" if given == args.video_path else ".png")
-    return path
-
-
-def output_type(args: argparse.Namespace, output: Path | None, background: bool) -> str:
-    """What frames become: "composite" or a key of `OUTPUT_TYPES`.
+def plan(args: argparse.Namespace, name: Path | None, background: bool) -> Job:
+    """Decides what becomes of an input.
 
     Args:
-        args: The parsed arguments.
-        output: The file for the result.
+        args: The arguments, which name one input.
+        name: Where the result is in `--save_dir`, with any suffix; None takes the input's own name.
         background: Whether a background is given.
 
     Raises:
         DataError: Nothing says what to put behind the person.
         OutputError: The file cannot hold transparency.
     """
+    output = _output_path(args, name)
+    return Job(args, output, _output_type(args, output, background))
+
+
+def _output_path(args: argparse.Namespace, name: Path | None) -> Path | None:
+    given = input_path(args)
+    if args.output is not None or given is None:
+        return args.output
+    if given == args.video_path:
+        suffix = ".webm" if args.output_type == "foreground" else ".mp4"
+    else:
+        opaque = args.output_type not in ("alpha", "foreground")
+        suffix = args.image_path.suffix if opaque and args.image_path.suffix.lower() in PHOTOS else ".png"
+    return (args.save_dir / (name or result_name(given))).with_suffix(suffix)
+
+
+def _output_type(args: argparse.Namespace, output: Path | None, background: bool) -> str:
     transparent = output is not None and output.suffix.lower() in (*TRANSPARENT, *TRANSPARENT_PHOTOS)
     kind = args.output_type or ("composite" if background or not transparent else "foreground")
     if kind == "composite" and not background:
         raise DataError(
             "no background is given; add --background_image_path, --background_video_path, --background_color, "
-            "--background_blur or --background_lens, or an --output with transparency (.png, .webp, .webm, .mov)"
+            "--background_blur, --background_lens or --output_type foreground, or an --output with transparency "
+            "(.png, .webp, .webm, .mov)"
         )
     if kind == "foreground" and not transparent:
         raise OutputError(
@@ -81,37 +111,37 @@ def output_type(args: argparse.Namespace, output: Path | None, background: bool)
     return kind
 
 
-def open_sinks(
-    args: argparse.Namespace, output: Path | None, source: Source, transparent: bool, press: Callable[[str], None]
-) -> list[Sink]:
-    """What writes to `output` and shows a live source; to be entered.
+def open_sinks(job: Job, source: Source, press: Callable[[str], None]) -> list[Sink]:
+    """What writes the result and shows a live source; to be entered.
 
     Args:
-        args: The parsed arguments.
-        output: The file for the result.
+        job: What is to be made.
         source: Where frames come from.
-        transparent: Whether pictures have transparency.
         press: Is told the keys that are pressed in the window.
 
     Raises:
         DataError: The result would overwrite what it is made from.
         OutputError: The result cannot be written as it is asked for.
     """
-    given = input_path(args)
-    if output is not None and given is not None and output.exists() and output.samefile(given):
+    args, output, given = job.args, job.output, input_path(job.args)
+    if output is not None and is_input(job.args, output):
         raise DataError(f"{output}: the result would overwrite what it is made from; choose another --output")
     sinks: list[Sink] = [WindowSink(source, press)] if source.live else []
     if args.virtual_camera:
         if not source.live:
             raise OutputError(f"--virtual_camera: {given} is no camera; leave --virtual_camera out")
         sinks.append(VirtualCameraSink(source))
-    if output is None:
-        return sinks
-    if isinstance(source, PhotoSource):
-        sinks.append(PhotoSink(output))
-    elif NUMBER.search(output.name) and cv2.haveImageWriter(output.name):
-        sinks.append(PhotosSink(output))
-    else:
-        encoding = choose_encoding(output, transparent, args.codec, args.crf, args.preset)
-        sinks.append(VideoSink(output, source, encoding))
+    if output is not None:
+        sinks.append(_file_sink(job, output, source))
     return sinks
+
+
+def _file_sink(job: Job, output: Path, source: Source) -> Sink:
+    settings = {name: getattr(job.args, name) for name in ("codec", "crf", "preset")}
+    one, numbered = isinstance(source, PhotoSource), is_numbered(output)
+    if not one and not numbered:
+        return VideoSink(output, source, choose_encoding(output, job.kind == "foreground", **settings))
+    for name, value in settings.items():
+        if value is not None:
+            raise OutputError(f"--{name} {value}: it is for videos, and {output} is a photo; leave it out")
+    return PhotoSink(output) if one else PhotosSink(output)

@@ -1,6 +1,7 @@
 """`replace` (bg_replace.py): puts people in front of another background."""
 
 import argparse
+import functools
 import os
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from human_segmentation.cli.matting import add_matting_arguments, run_matting
 from human_segmentation.errors import DataError
 from human_segmentation.video.background import Background, VideoBackground, color, image_file
 from human_segmentation.video.blur import BlurBackground, LensBackground
+
+_image = functools.cache(image_file)
+"""The same for every photo of many."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,14 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replaces the background of a photo, a video or the camera."""
-    if args.image_path is not None:
-        name = args.image_path.name
-    elif args.video_path is not None:
-        name = args.video_path.name.split(".")[0] + ".mp4"
-    else:
-        name = "camera.mp4"
-    return run_matting(args, _backgrounds(args), name)
+    """Replaces the background of photos, of videos or of the camera."""
+    return run_matting(args, _backgrounds)
 
 
 def _backgrounds(args: argparse.Namespace) -> list[Background]:
@@ -47,7 +45,7 @@ def _backgrounds(args: argparse.Namespace) -> list[Background]:
     if args.background_image_path is not None:
         path = args.background_image_path
         several = input_path(args) is None and path.is_dir()
-        return [image_file(photo) for photo in (_photos(path) if several else [path])]
+        return [_image(photo) for photo in (_photos(path) if several else [path])]
     if args.background_color is not None:
         return [color(args.background_color)]
     if args.background_blur is not None:

@@ -1,6 +1,7 @@
 """`video` (video_infer.py): the person of a video or camera on white."""
 
 import argparse
+from pathlib import Path
 
 from human_segmentation.cli.matting import add_matting_arguments, run_matting
 from human_segmentation.video.background import color
@@ -15,4 +16,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Shows or writes the person on white."""
-    return run_matting(args, [color(WHITE)], "result.mp4")
+    return run_matting(args, lambda _: [color(WHITE)], Path("result.mp4"))

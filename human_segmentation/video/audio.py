@@ -1,18 +1,17 @@
 """The sound of a video, carried over to another file."""
 
-import os
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 from types import TracebackType
-from typing import cast
+from typing import TypeVar, cast
 
 import av
-from av import AudioStream
+from av import AudioFrame, AudioStream
 from av.container import OutputContainer
 
-from human_segmentation.errors import DataError
+from human_segmentation.video.media import Media, Timeline, Track
 
+T = TypeVar("T", av.Packet, AudioFrame)
 COPIED = {
     "mp4": {"aac", "mp3", "ac3", "eac3", "alac", "flac", "opus"},
     "mov": {"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be"},
@@ -25,24 +24,26 @@ LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
 
 class AudioCopy:
-    """Copies the first sound track of a file, in step with the pictures.
+    """Copies the first sound track of a video, in step with the pictures; what is damaged is left out.
+
+    Sound is cut between packets: it begins with the first one at or after the start of the part, and packets of the
+    usual formats last 20 to 100 ms.
 
     Args:
-        path: The file with the sound.
+        media: What has the sound.
         target: The container that takes it, before anything was written to it.
 
     Raises:
-        DataError: The sound is damaged, also from `copy_until`.
+        DataError: The file or address can no longer be opened.
     """
 
-    def __init__(self, path: Path, target: OutputContainer) -> None:
-        self._path = path
+    def __init__(self, media: Media, target: OutputContainer) -> None:
+        self._media = media
         self._target = target
-        self._container = av.open(os.fspath(path.absolute()))
+        self._container = media.open()
         self._source = next(s for s in self._container.streams.audio if s.codec_context is not None)
+        self._track = Track(media, self._container, self._source)
         codec = self._source.codec_context
-        # Time 0 is the start of whatever starts first, as in `VideoSource`.
-        self._start = Fraction(self._container.start_time or 0, av.time_base)
         name = codec.codec.canonical_name
         if name in COPIED.get(target.format.name, target.supported_codecs):
             self._stream = target.add_stream_from_template(self._source)
@@ -57,38 +58,54 @@ class AudioCopy:
             # An encoder left alone takes over the source's unit, which may be too coarse for its packets.
             self._stream.codec_context.time_base = Fraction(1, rate)
             self._packets = self._encoded()
-        self._next = self._read()
+        self._next = next(self._packets, None)
+
+    def _part(self, items: Iterator[T]) -> Iterator[T]:
+        """The packets or frames that belong to the part, with times from its start."""
+        time_base = self._source.time_base or Fraction(1, self._source.sample_rate)
+        start, behind = self._track.moments(time_base)
+        timeline = Timeline(time_base)
+        for item in items:
+            if item.pts is None:
+                self._track.damaged += 1
+                continue
+            stamp = timeline(item.pts, item.duration or 0)
+            if behind is not None and stamp >= behind:
+                return
+            if stamp >= start or self._media.span.start == 0:
+                item.pts = stamp - start
+                yield item
 
     def _copied(self) -> Iterator[av.Packet]:
-        last: int | None = None
-        for packet in self._container.demux(self._source):
-            if packet.pts is None or packet.dts is None:  # the empty one that ends a stream
-                continue
-            shift = round(self._start / packet.time_base)
-            # Containers insist on an order that damaged sources do not have.
-            last = packet.dts - shift if last is None else max(packet.dts - shift, last)
-            packet.pts, packet.dts = max(packet.pts - shift, last), last
-            packet.stream = self._stream
-            yield packet
+        for packet in self._part(self._track.packets()):
+            if self._track.decoded(packet) is not None:
+                packet.dts = packet.pts
+                packet.stream = self._stream
+                yield packet
 
     def _encoded(self) -> Iterator[av.Packet]:
-        for frame in self._container.decode(self._source):
-            if frame.pts is not None:
-                frame.pts -= round(self._start / (frame.time_base or Fraction(1, frame.sample_rate)))
-            yield from self._stream.encode(frame)
+        for frame in self._part(self._track.frames()):
+            try:
+                packets = self._stream.encode(frame)
+            except ValueError:  # the kind of samples changes midway
+                self._track.damaged += 1
+            else:
+                yield from packets
         yield from self._stream.encode(None)
-
-    def _read(self) -> av.Packet | None:
-        try:
-            return next(self._packets, None)
-        except (av.FFmpegError, ValueError) as error:  # ValueError: the kind of samples changes midway
-            raise DataError(f"{self._path}: the sound is damaged ({error}); convert the file again") from error
 
     def copy_until(self, seconds: float) -> None:
         """Copies the sound up to a time."""
         while self._next is not None and (self._next.dts or 0) * (self._next.time_base or 0) <= seconds:
-            self._target.mux(self._next)
-            self._next = self._read()
+            try:
+                self._target.mux(self._next)
+            except (av.InvalidDataError, av.error.PatchWelcomeError):  # some containers look into packets
+                self._track.damaged += 1
+            self._next = next(self._packets, None)
+
+    def notes(self) -> list[str]:
+        """What was wrong with the sound up to here, each in one sentence."""
+        damaged = self._track.damaged
+        return [f"{self._media.place}: damaged packets of sound: {damaged} left out"] if damaged else []
 
     def __enter__(self) -> "AudioCopy":
         return self

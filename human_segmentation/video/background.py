@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from human_segmentation.errors import DataError
 from human_segmentation.photos import read_photo
-from human_segmentation.video.frames import Frame, VideoSource
+from human_segmentation.video.frames import Frame
+from human_segmentation.video.video_source import VideoSource
 
 
 class Background(Protocol):

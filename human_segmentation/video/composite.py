@@ -162,7 +162,7 @@ def _blend(
     colors: NDArray[np.float32],
 ) -> NDArray[np.uint8]:
     """A blend with other colours of the foreground at the pixels of its edge."""
-    out = cv2.copyTo(foreground, cv2.compare(alpha, 0.5, cv2.CMP_GT), background.copy())
+    out = cv2.copyTo(foreground, cv2.inRange(alpha, 0.5, 1), background.copy())
     behind = pixels.of(background)
     return pixels.put(behind + pixels.of(alpha) * (colors - behind), out)
 

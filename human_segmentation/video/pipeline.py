@@ -64,7 +64,8 @@ def run_pipeline(source: Source, score_of: ScoreStream, picture: Picture, sinks:
     with (
         _stop_requests() as stop,
         contextlib.closing(pictures),
-        tqdm(total=source.length, unit="frame", disable=None) as bar,
+        # A photo needs no bar, and below the bar of many files this one does not stay.
+        tqdm(total=source.length, unit="frame", leave=None, disable=source.length == 1 or None) as bar,
     ):
         for image, pts in pictures:
             wanted = [sink.write(image, pts) for sink in sinks]

@@ -1,6 +1,5 @@
 """Where pictures go: what every sink does, and photos. Each is a context manager with `write`."""
 
-import re
 from pathlib import Path
 from types import TracebackType
 
@@ -8,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from human_segmentation.photos import write_photo
-
-NUMBER = re.compile(r"%(0\d+)?d")
-"""Where the number stands in the name of numbered photos."""
+from human_segmentation.video.numbered import numbered
 
 
 class Sink:
@@ -39,6 +36,10 @@ class Sink:
     def complete(self) -> None:
         """Says that the source has no more frames, after all of them were written."""
 
+    def notes(self) -> list[str]:
+        """What was wrong with what was written, each in one sentence."""
+        return []
+
 
 class PhotoSink(Sink):
     """Writes one picture as a photo."""
@@ -66,6 +67,5 @@ class PhotosSink(Sink):
     def write(self, image: NDArray[np.uint8], pts: int) -> bool:
         """See `Sink`. Raises `OutputError` where a photo cannot be written."""
         self._count += 1
-        name = NUMBER.sub(lambda place: f"{self._count:{place[1] or ''}d}", self._path.name)
-        write_photo(self._path.with_name(name), image)
+        write_photo(numbered(self._path, self._count), image)
         return True

@@ -78,7 +78,7 @@ class VideoSink(Sink):
                 f"{self._path}: '{self._path.suffix}' cannot hold what the encoder {encoding.codec} makes; leave "
                 "--codec out, or use .mkv"
             )
-        stream = self._container.add_stream(encoding.codec, rate=self._rate, options=encoding.options)
+        stream = self._container.add_stream(encoding.codec, rate=self._rate)
         self._stream = cast(VideoStream, stream)
         self._stream.pix_fmt = encoding.pixel_format
         codec = self._stream.codec_context
@@ -110,6 +110,7 @@ class VideoSink(Sink):
 
     def _open(self, width: int, height: int) -> None:
         self._stream.width, self._stream.height = width, height
+        self._stream.codec_context.options = self._encoding.options_at(width)
         try:
             self._stream.codec_context.open()
         except av.FFmpegError as error:
@@ -134,6 +135,10 @@ class VideoSink(Sink):
             self._container.mux(self._stream.encode(None))
             if self._audio is not None:
                 self._audio.copy_until(self._end)
+
+    def notes(self) -> list[str]:
+        """See `Sink`."""
+        return self._audio.notes() if self._audio is not None else []
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:

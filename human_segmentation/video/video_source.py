@@ -1,0 +1,150 @@
+"""Frames from a video file or an address."""
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import Colorspace
+from numpy.typing import NDArray
+
+from human_segmentation.errors import DataError
+from human_segmentation.video.fit import FirstSize
+from human_segmentation.video.frames import MILLISECOND, Frame, Source
+from human_segmentation.video.media import SLACK, WHOLE, Media, Span, Timeline, Track
+
+UNSPECIFIED = 2
+"""FFmpeg's number for a colour matrix that the file does not name; players then go by the height."""
+SD_HEIGHT = 576
+"""Up to this height the matrix is BT.601, above it BT.709."""
+
+
+class VideoSource(Source):
+    """Frames of a video, turned upright and brought to square pixels as its metadata say.
+
+    Damaged packets are skipped, frames of another size are fitted into the first one's, joined files follow one
+    another, and a file that was cut off ends where it does: `notes` tells of it.
+
+    Args:
+        place: The file, or an address as text.
+        span: The part that is wanted: frames from the first one at or after its start, with times from 0.
+
+    Raises:
+        DataError: The video is missing or none; from the iterator, when it has no frames that can be decoded.
+    """
+
+    def __init__(self, place: Path | str, span: Span = WHOLE) -> None:
+        self._place = place
+        self._span = span
+        media = Media(place, span)
+        self._container = media.open()
+        # The cover picture of a song is a video stream too, and so is a text file to FFmpeg's "tty" reader.
+        streams = [
+            s
+            for s in self._container.streams.video
+            if s.codec_context is not None and not s.disposition & av.stream.Disposition.attached_pic
+        ]
+        if not streams or self._container.format.name == "tty":
+            self._container.close()
+            raise DataError(f"{place}: the file has no video stream that can be decoded; give a video")
+        self._stream = streams[0]
+        # What FFmpeg makes of damage differs from run to run where frames are decoded at the same time.
+        self._stream.thread_type = "NONE"
+        self.time_base = self._stream.time_base or MILLISECOND
+        self.rate = self._stream.average_rate or self._stream.guessed_rate
+        self._track = Track(media, self._container, self._stream)
+        self._timeline = Timeline(self.time_base)
+        self._duration = self._whole_duration()
+        self.length = self._expected_length()
+        self._first_size = FirstSize()
+        self._repaired = 0
+        self._said: list[str] = []
+        if any(s.codec_context is not None for s in self._container.streams.audio):
+            if isinstance(place, Path) or self._container.duration is not None:
+                self.audio = media
+            else:  # sound is read on its own, and the beginning is gone then
+                self._said.append("the stream has no end; its sound was left out")
+
+    def __exit__(self, *_: object) -> None:
+        self._container.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        start, behind = self._track.moments(self.time_base)
+        count, end = 0, 0.0
+        for stamp, decoded in self._in_order():
+            if behind is not None and stamp >= behind:
+                break
+            end = float((stamp + (decoded.duration or 0)) * self.time_base - self._track.beginning)
+            if self._span.start > 0 and stamp < start:
+                self._track.damaged = 0  # in what nobody sees
+                continue
+            self._repaired += decoded.is_corrupt
+            time = float((stamp - start) * self.time_base)
+            yield Frame(self._first_size(self._picture(decoded), time), stamp - start, time)
+            count += 1
+        else:
+            self._check_end(end)
+        if not count and end:
+            raise DataError(
+                f"{self._place}: no frames are between --start and --end; the video ends at {end:.1f} seconds"
+            )
+        if not count:
+            raise DataError(f"{self._place}: the video has no frames that can be decoded; copy or convert it again")
+
+    def _in_order(self) -> Iterator[tuple[int, VideoFrame]]:
+        """All frames with their time stamps, which rise."""
+        step = 1 / (self.rate or 25) / self.time_base
+        for index, decoded in enumerate(self._track.frames()):
+            stamp = round(index * step) if decoded.pts is None else decoded.pts
+            yield self._timeline(stamp, round(step)), decoded
+
+    def _check_end(self, end: float) -> None:
+        """A file that was cut off is decoded without an error; its header still says how long it was."""
+        broken = self._track.broken
+        if broken is not None or (self._duration is not None and end < self._duration - SLACK):
+            whole = "" if self._duration is None else f" of {self._duration:.1f}"
+            self._said.append(f"the video ends early, at {end:.1f}{whole} seconds" + (f" ({broken})" if broken else ""))
+
+    def notes(self) -> list[str]:
+        """See `Source`."""
+        said = self._first_size.notes + self._said
+        if self._track.damaged or self._repaired:
+            said.append(f"damaged frames: {self._track.damaged} left out, {self._repaired} repaired as well as can be")
+        if self._timeline.joined:
+            said.append("the time begins anew, as in files that were joined byte by byte; the parts follow one another")
+        return [f"{self._place}: {note}" for note in said]
+
+    def _whole_duration(self) -> float | None:
+        """Seconds from the beginning of the file to the end of its last frame, as the header has it."""
+        beginning = self._track.beginning
+        if self._stream.duration is not None:
+            return float(((self._stream.start_time or 0) + self._stream.duration) * self.time_base - beginning)
+        # Matroska's header proper has one duration for pictures and sound.
+        tag = re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", self._stream.metadata.get("DURATION", ""))
+        if tag is not None:
+            return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3]) - float(beginning)
+        if self._container.duration is not None and len(self._container.streams) == 1:
+            return float(Fraction(self._container.duration, av.time_base) - beginning)
+        return None
+
+    def _expected_length(self) -> int | None:
+        """How many frames the part has, where the rate does not vary."""
+        if self._duration is None or self.rate is None:
+            return None
+        late = (self._stream.start_time or 0) * self.time_base - self._track.beginning
+        start, behind = self._span.units(1 / self.rate)
+        whole = round(self._duration * self.rate)
+        return max(0, (whole if behind is None else min(whole, behind)) - max(start, round(late * self.rate)))
+
+    def _picture(self, decoded: VideoFrame) -> NDArray[np.uint8]:
+        """BGR picture of a decoded frame, with square pixels, turned by the file's rotation."""
+        width = round(decoded.width * (self._stream.sample_aspect_ratio or 1))
+        hd = decoded.colorspace == UNSPECIFIED and decoded.height > SD_HEIGHT
+        matrix = Colorspace.ITU709 if hd else None
+        image: NDArray[Any] = decoded.to_ndarray(format="bgr24", width=width, src_colorspace=matrix)
+        turns = round(decoded.rotation / 90) % 4
+        return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
