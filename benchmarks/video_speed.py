@@ -21,12 +21,14 @@ import cv2
 import human_segmentation as hs
 from human_segmentation.video.background import image_file
 from human_segmentation.video.composite import refine_alpha
-from human_segmentation.video.frames import Source, VideoSource
+from human_segmentation.video.frames import Source
+from human_segmentation.video.memory import keep_freed_memory
 from human_segmentation.video.pictures import on
 from human_segmentation.video.pipeline import run_pipeline
 from human_segmentation.video.stream import ScoreStream
 from human_segmentation.video.temporal import FlowTracker
 from human_segmentation.video.video_sink import VideoSink
+from human_segmentation.video.video_source import VideoSource
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 BACKGROUND = DATA / "background.jpg"
@@ -106,6 +108,7 @@ def main() -> None:
     parser.add_argument("--paddlex", nargs=3, metavar=("PYTHON", "EXAMPLE", "MODEL"))
     parser.add_argument("--mediapipe", metavar="PYTHON")
     args = parser.parse_args()
+    keep_freed_memory()
     width, height = (int(side) for side in args.size.split("x"))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
