@@ -22,6 +22,8 @@ FLOAT_ATTRIBUTE = 1
 # The operators before and behind a convolution that paddle 1.8 quantised.
 QUANTIZE = ("fake_quantize_range_abs_max", "fake_quantize_moving_average_abs_max")
 DEQUANTIZE = "fake_channel_wise_dequantize_max_abs"
+# The operator behind INT8 weights and activations of today's Paddle.
+INT8 = "dequantize_linear"
 MAX_INT8 = 127.0
 
 

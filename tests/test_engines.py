@@ -12,6 +12,8 @@ from human_segmentation.errors import DeviceError, ModelError
 from human_segmentation.inference import engines
 from human_segmentation.inference.engines import ENGINES, load_engine
 
+QUANTIZED = ROOT / "pretrain_weights" / "humanseg_mobile_quant"
+
 
 def installed(name):
     return pytest.importorskip(ENGINES[name][1]) and name
@@ -116,9 +118,7 @@ def test_trained_model_where_an_exported_is_needed(broken):
         hs.load_model(broken)
 
 
-@pytest.mark.parametrize(
-    ("engine", "file"), [("openvino", "model.onnx"), ("onnxruntime", "model.onnx"), ("paddle", "__params__")]
-)
+@pytest.mark.parametrize(("engine", "file"), [("onnxruntime", "model.onnx"), ("paddle", "__params__")])
 def test_missing_file_of_the_model(broken, engine, file):
     installed(engine)
     (broken / file).unlink()
@@ -145,10 +145,34 @@ def test_truncated_paddle_model(broken, file, missing):
         hs.load_model(broken, engine="paddle")
 
 
+def test_openvino_reads_the_files_of_paddle_too(shipped, broken, photo):
+    installed("openvino")
+    expected = hs.load_model(shipped, engine="openvino").alpha(photo)
+    (broken / "model.onnx").unlink()
+    model = hs.load_model(broken)
+    assert isinstance(model.engine, engines.OpenVINOEngine)
+    np.testing.assert_array_equal(model.alpha(photo), expected)
+
+
+@pytest.mark.parametrize("missing", [1, 3_000_000])
+@pytest.mark.parametrize("file", ["__model__", "__params__"])
+def test_openvino_on_truncated_files_of_paddle(broken, file, missing):
+    installed("openvino")
+    (broken / "model.onnx").unlink()
+    data = (broken / file).read_bytes()
+    (broken / file).write_bytes(data[: max(0, len(data) - missing)])
+    with pytest.raises(ModelError, match="openvino cannot load the model"):
+        hs.load_model(broken)
+
+
 def test_auto_takes_what_has_its_files(broken):
     installed("paddle")
-    (broken / "model.onnx").unlink()
+    for path in QUANTIZED.iterdir():
+        shutil.copy(path, broken)
+    (broken / "model.onnx").unlink()  # in Paddle's files OpenVINO does not know INT8
     assert isinstance(hs.load_model(broken).engine, engines.PaddleEngine)
+    with pytest.raises(ModelError, match=r"model\.onnx is missing, which the engine openvino reads"):
+        hs.load_model(broken, engine="openvino")
     (broken / "__model__").unlink()
     with pytest.raises(ModelError, match="neither"):
         hs.load_model(broken)

@@ -15,7 +15,7 @@ from human_segmentation.errors import ModelError
 from human_segmentation.export.onnx import to_onnx
 from human_segmentation.export.parity import Parity, compare
 from human_segmentation.files import whole_folder
-from human_segmentation.inference.engines import ENGINES, ONNX_FILE, load_engine
+from human_segmentation.inference.engines import ENGINES, ONNX_FILE, load_engine, model_files
 from human_segmentation.inference.model_config import EXPORTED, ModelConfig
 from human_segmentation.inference.predictor import Predictor
 from human_segmentation.paddle_files import PARAMS_FILE, PROGRAM_FILE
@@ -96,7 +96,7 @@ def export_model(
             to_onnx(stem.with_suffix(".pdmodel"), stem.with_suffix(".pdiparams"), partial / ONNX_FILE)
         else:
             print(
-                f"{ONNX_FILE} is not written, so that only Paddle runs the model: paddle2onnx is not installed; "
+                f"{ONNX_FILE} is not written, which ONNX Runtime reads: paddle2onnx is not installed; "
                 "run: pip install paddle2onnx (it needs Python 3.12 or older)"
             )
         stem.with_suffix(".pdmodel").rename(partial / PROGRAM_FILE)
@@ -126,8 +126,8 @@ def _parities(
     reference = NetworkEngine(network)
     scores = [reference(tensor) for tensor in tensors]
     parities = {}
-    for name, (_, package, files) in ENGINES.items():
-        if not importlib.util.find_spec(package) or not all((folder / file).is_file() for file in files):
+    for name, (_, package, _) in ENGINES.items():
+        if not importlib.util.find_spec(package) or not model_files(folder, name):
             continue
         engine = load_engine(folder, name)
         outputs = [engine(tensor) for tensor in tensors]

@@ -15,6 +15,7 @@ from human_segmentation.errors import DeviceError, ModelError
 from human_segmentation.inference.paddle18 import as_paddle_18
 from human_segmentation.paddle_files import (
     DEQUANTIZE,
+    INT8,
     PARAMS_FILE,
     PROGRAM_FILE,
     has_operator,
@@ -24,6 +25,7 @@ from human_segmentation.paddle_files import (
 )
 
 ONNX_FILE = "model.onnx"
+PADDLE_FILES = (PROGRAM_FILE, PARAMS_FILE)
 
 
 class Engine(Protocol):
@@ -40,13 +42,16 @@ class OpenVINOEngine:
     """OpenVINO on the CPU, the fastest there.
 
     Args:
-        folder: An exported model with `model.onnx`.
+        folder: An exported model with `model.onnx`, or else with `__model__` and `__params__` in float.
         threads: CPU threads; None leaves it to OpenVINO.
     """
 
     def __init__(self, folder: Path, threads: int | None = None) -> None:
         self._core = _openvino_core()
-        self._model = self._core.read_model(folder / ONNX_FILE)
+        if (folder / ONNX_FILE).is_file():
+            self._model = self._core.read_model(folder / ONNX_FILE)
+        else:
+            self._model = self._core.read_model(*((folder / name).read_bytes() for name in PADDLE_FILES))
         # A product with the reciprocal rounds otherwise, which changes the masks of models that PaddleX quantised.
         for operator in self._model.get_ops():
             if operator.get_type_name() == "Divide":
@@ -135,12 +140,22 @@ class PaddleEngine:
         return self._output.copy_to_cpu()
 
 
-# Name on the command line -> class, the package that it needs, the files that it reads; the fastest first.
-ENGINES: dict[str, tuple[type, str, tuple[str, ...]]] = {
-    "openvino": (OpenVINOEngine, "openvino", (ONNX_FILE,)),
-    "onnxruntime": (ONNXRuntimeEngine, "onnxruntime", (ONNX_FILE,)),
-    "paddle": (PaddleEngine, "paddle", (PROGRAM_FILE, PARAMS_FILE)),
+# Name on the command line -> class, the package that it needs, the sets of files that it reads; the fastest first.
+ENGINES: dict[str, tuple[type, str, tuple[tuple[str, ...], ...]]] = {
+    "openvino": (OpenVINOEngine, "openvino", ((ONNX_FILE,), PADDLE_FILES)),
+    "onnxruntime": (ONNXRuntimeEngine, "onnxruntime", ((ONNX_FILE,),)),
+    "paddle": (PaddleEngine, "paddle", (PADDLE_FILES,)),
 }
+
+
+def model_files(folder: Path, name: str) -> tuple[str, ...]:
+    """The files of an exported model that an engine, a key of `ENGINES`, reads; none where it cannot read the model."""
+    for files in ENGINES[name][2]:
+        there = all((folder / file).is_file() for file in files)
+        # Of what Paddle quantised, OpenVINO knows nothing.
+        if there and not (name == "openvino" and files == PADDLE_FILES and has_operator(folder / PROGRAM_FILE, INT8)):
+            return files
+    return ()
 
 
 def load_engine(folder: Path, name: str = "auto", threads: int | None = None) -> Engine:
@@ -157,25 +172,24 @@ def load_engine(folder: Path, name: str = "auto", threads: int | None = None) ->
     """
     installed = [key for key, (_, package, _) in ENGINES.items() if importlib.util.find_spec(package)]
     if name == "auto":
-        usable = [key for key in installed if not _missing(folder, key)]
-        if not usable and not any(not _missing(folder, key) for key in ENGINES):
+        readers = [key for key in ENGINES if model_files(folder, key)]
+        if not readers:
             raise ModelError(
                 f"{folder}: neither {ONNX_FILE} nor {PROGRAM_FILE} and {PARAMS_FILE} are there; "
                 "give the folder of an exported model"
             )
+        usable = [key for key in readers if key in installed]
         if not usable:
             raise DeviceError(
-                f"{folder}: no engine that reads this model is installed; run: pip install openvino"
-                if not _missing(folder, "openvino")
-                else f"{folder}: without {ONNX_FILE} only Paddle runs this model; run: pip install paddlepaddle"
+                f"{folder}: no engine that reads this model is installed; run: pip install {_pip_name(readers[0])}"
             )
         name = usable[0]
     if name not in installed:
         raise DeviceError(f"the engine {name} is not installed; run: pip install {_pip_name(name)}")
-    missing = _missing(folder, name)
-    if missing:
+    if not model_files(folder, name):
+        missing = next(file for file in ENGINES[name][2][0] if not (folder / file).is_file())
         raise ModelError(
-            f"{folder}: {missing[0]} is missing, which the engine {name} reads; "
+            f"{folder}: {missing} is missing, which the engine {name} reads; "
             "copy the whole folder or export the model again with export.py"
         )
     try:
@@ -185,10 +199,6 @@ def load_engine(folder: Path, name: str = "auto", threads: int | None = None) ->
     except Exception as error:  # each library has exceptions of its own for a damaged file
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
         raise ModelError(f"{folder}: {name} cannot load the model ({reason}); export or copy it again") from error
-
-
-def _missing(folder: Path, name: str) -> list[str]:
-    return [file for file in ENGINES[name][2] if not (folder / file).is_file()]
 
 
 def _pip_name(name: str) -> str:

@@ -122,6 +122,7 @@ def load_model(
         )
     if config.legacy:
         _check_legacy(folder, engine)
+        engine = "paddle"
     preprocess = config.preprocess.resized(*image_shape) if image_shape else config.preprocess
     predictor = Predictor(load_engine(folder, engine, threads), preprocess, config.prior_channel, config.num_classes)
     try:
