@@ -7,10 +7,11 @@ from human_segmentation.errors import ModelError
 from human_segmentation.export import artifact
 from human_segmentation.export.artifact import ExportOptions, export_model
 from human_segmentation.export.parity import Parity, compare
-from human_segmentation.inference.engines import ENGINES
+from human_segmentation.inference.engines import ENGINES, load_engine
 from human_segmentation.inference.model_config import ModelConfig
 from human_segmentation.inference.preprocess import Preprocess
 from human_segmentation.models.hrnet import HumanSegMobile
+from human_segmentation.models.zoo import build_network
 from human_segmentation.training.engine import NetworkEngine
 
 CONFIG = ModelConfig("HumanSegMobile", "Normal", Preprocess(64, 48))
@@ -39,6 +40,17 @@ def test_every_engine_computes_what_the_network_does(network, tmp_path):
     expected = NetworkEngine(network)(tensor)
     for name in ENGINES:
         assert np.abs(hs.load_model(tmp_path / "out", engine=name).engine(tensor) - expected).max() < 1e-4, name
+
+
+@pytest.mark.parametrize("model", ["HumanSegMobile", "HumanSegServer", "PortraitNet"])
+def test_openvino_computes_the_same_without_onnx(model, tmp_path):
+    pytest.importorskip("paddle2onnx")
+    paddle.seed(0)
+    export_model(build_network(model), ModelConfig(model, "Normal", Preprocess(96, 96)), tmp_path / "out")
+    tensor = np.random.default_rng(0).normal(size=(1, 3, 96, 64)).astype(np.float32)
+    expected = load_engine(tmp_path / "out", "openvino")(tensor)
+    (tmp_path / "out" / "model.onnx").unlink()
+    np.testing.assert_array_equal(load_engine(tmp_path / "out", "openvino")(tensor), expected)
 
 
 def test_size_batch_and_output_can_be_fixed(network, tmp_path):
