@@ -12,7 +12,11 @@ from human_segmentation.errors import DeviceError, ModelError
 from human_segmentation.inference import engines
 from human_segmentation.inference.engines import ENGINES, load_engine
 
-QUANTIZED = ROOT / "pretrain_weights" / "humanseg_mobile_quant"
+WEIGHTS = ROOT / "pretrain_weights"
+QUANTIZED = WEIGHTS / "humanseg_mobile_quant"
+EXPORTED = [
+    WEIGHTS / f"{model}_{kind}" for model in ("humanseg_mobile", "portraitnet") for kind in ("inference", "quant")
+]
 
 
 def installed(name):
@@ -31,7 +35,7 @@ READERS = {"inference": ("openvino", "paddle"), "quant": ("openvino", "onnxrunti
 @pytest.mark.parametrize("image_shape", [None, (256, 144)])
 @pytest.mark.parametrize(("kind", "tolerance"), [("inference", 1e-3), ("quant", 0.15)])
 def test_engines_agree_on_the_shipped_model(photo, image_shape, kind, tolerance):
-    folder = ROOT / "pretrain_weights" / f"humanseg_mobile_{kind}"
+    folder = WEIGHTS / f"humanseg_mobile_{kind}"
     assert tuple(name for name in ENGINES if engines.model_files(folder, name)) == READERS[kind]
     scores = {}
     for name in READERS[kind]:
@@ -54,8 +58,14 @@ def test_runs_what_paddlex_exported(legacy):
     assert np.abs(score - data["score_mobile_inference"]).max() < 1e-4
 
 
-def test_alpha_finds_the_person(photo):
-    alpha = hs.load_model().alpha(photo)
+def test_what_ships_is_small():
+    assert sum(path.stat().st_size for path in WEIGHTS.rglob("*")) < 40_000_000
+
+
+@pytest.mark.parametrize("folder", EXPORTED, ids=lambda path: path.name)
+def test_alpha_finds_the_person(photo, folder):
+    installed("openvino")
+    alpha = hs.load_model(folder).alpha(photo)
     assert alpha.dtype == np.float32
     assert alpha.shape == photo.shape[:2]
     assert 0 <= alpha.min() <= alpha.max() <= 1
