@@ -33,10 +33,8 @@ def refine_alpha(frame: NDArray[np.uint8], score: NDArray[np.float32]) -> NDArra
     height, width = gray.shape
     guide = _reduced(gray, GUIDE_SIDE).astype(np.float32) / 255
     alpha = cv2.resize(score, guide.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    # One filter over several planes is quicker than several filters.
-    means = _mean(cv2.merge([guide, alpha, guide * alpha, guide * guide]))
-    mean_guide, mean_alpha, mean_product, mean_square = cv2.split(means)
-    slope = (mean_product - mean_guide * mean_alpha) / (mean_square - mean_guide**2 + GUIDE_EPSILON)
+    mean_guide, mean_alpha = _mean(guide), _mean(alpha)
+    slope = (_mean(guide * alpha) - mean_guide * mean_alpha) / (_mean(guide * guide) - mean_guide**2 + GUIDE_EPSILON)
     offset = mean_alpha - slope * mean_guide
     # What stretches the alpha to 0 and 1 is done to the lines, of which there are fewer than pixels.
     low, high = SOLID
