@@ -87,8 +87,7 @@ def _run(job: Job, backgrounds: Sequence[Background], predictor: Predictor, whol
     pictures = [on(background) for background in backgrounds] if job.kind == "composite" else [OUTPUT_TYPES[job.kind]]
     with ExitStack() as stack:
         source = stack.enter_context(open_source(job.args))
-        tracker = None if source.length == 1 else TRACKERS[job.args.temporal]()
-        scores = ScoreStream(predictor, tracker)
+        scores = ScoreStream(predictor, TRACKERS[job.args.temporal]())
         picture = PictureChoice(pictures, scores.reset)
         sinks = open_sinks(job, source, picture.press)
         for sink in sinks:

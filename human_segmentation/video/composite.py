@@ -31,7 +31,7 @@ def refine_alpha(frame: NDArray[np.uint8], score: NDArray[np.float32]) -> NDArra
     """
     gray = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
     height, width = gray.shape
-    guide = _reduced(gray, GUIDE_SIDE).astype(np.float32) / 255
+    guide = _reduced(gray, GUIDE_SIDE).astype(np.float32) / np.float32(255)
     alpha = cv2.resize(score, guide.shape[::-1], interpolation=cv2.INTER_LINEAR)
     mean_guide, mean_alpha = _mean(guide), _mean(alpha)
     slope = (_mean(guide * alpha) - mean_guide * mean_alpha) / (_mean(guide * guide) - mean_guide**2 + GUIDE_EPSILON)
