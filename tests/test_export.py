@@ -61,6 +61,17 @@ def test_size_batch_and_output_can_be_fixed(network, tmp_path):
     graph = onnx.load(str(tmp_path / "out" / "model.onnx")).graph
     assert [d.dim_value for d in graph.input[0].type.tensor_type.shape.dim] == [2, 3, 48, 64]
     assert graph.output[0].type.tensor_type.elem_type == onnx.TensorProto.INT32
+    with pytest.raises(ModelError, match="cannot run at 96x48"):
+        hs.load_model(tmp_path / "out", engine="onnxruntime", image_shape=(96, 48))
+
+
+def test_a_fixed_input_has_its_whole_border(tmp_path):
+    rules = Preprocess(96, 64, padding=128, coarsest_stride=32)
+    portraitnet = build_network("PortraitNet", width=0.25)
+    export_model(portraitnet, ModelConfig("PortraitNet", "Normal", rules, width=0.25), tmp_path, ExportOptions(True))
+    model = hs.load_model(tmp_path)
+    assert model.preprocess.resize(np.zeros((16, 96, 3), np.uint8)).shape == (64, 96, 3)
+    assert model.alpha(np.zeros((16, 96, 3), np.uint8)).shape == (16, 96)
 
 
 def test_a_model_that_gives_classes_gives_a_hard_alpha(network, tmp_path):

@@ -62,9 +62,30 @@ def test_padding_keeps_the_aspect_and_is_cut_off_again(centered, top):
     assert rules.resize(frame.transpose(1, 0, 2)).shape == (8, 8, 3)
 
 
-@pytest.mark.parametrize("padding", [None, 128])
-def test_yaml_round_trip(padding):
-    rules = Preprocess(256, 144, "RGB", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), interp="LINEAR", padding=padding)
+@pytest.mark.parametrize(
+    ("size", "shape", "place"),
+    [
+        ((1920, 1080), (192, 320), (0, 6, 320, 180)),
+        ((1080, 1920), (320, 192), (6, 0, 180, 320)),
+        ((50, 50), (320, 320), (0, 0, 320, 320)),
+        ((3200, 10), (32, 320), (0, 15, 320, 1)),
+    ],
+)
+def test_the_border_ends_at_the_next_multiple_of_the_stride(size, shape, place):
+    rules = Preprocess(320, 320, padding=7, coarsest_stride=32)
+    resized = rules.resize(np.full((*size[::-1], 3), 200, np.uint8))
+    assert resized.shape == (*shape, 3)
+    assert rules.content(size) == place
+    left, top, width, height = place
+    expected = np.full(shape, 7)
+    expected[top : top + height, left : left + width] = 200
+    assert np.array_equal(resized[..., 0], expected)
+    assert (rules.restore((resized[..., 0] == 200).astype(np.float32), size) == 1).all()
+
+
+@pytest.mark.parametrize("border", [{}, {"padding": 128}, {"padding": 128, "coarsest_stride": 32}])
+def test_yaml_round_trip(border):
+    rules = Preprocess(256, 144, "RGB", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), interp="LINEAR", **border)
     assert from_yaml(to_yaml(rules)) == rules
 
 
@@ -82,3 +103,9 @@ def test_reads_paddlex_schema():
 def test_impossible_size(size):
     with pytest.raises(ValueError):
         from_yaml({"Transforms": [{"Resize": {"target_size": size}}]})
+
+
+def test_impossible_stride():
+    border = {"target_size": [32, 32], "position": "center", "coarsest_stride": 0}
+    with pytest.raises(ValueError, match="the stride 0 is impossible"):
+        from_yaml({"Transforms": [{"ResizeByLong": {"long_size": 32}}, {"Padding": border}]})

@@ -66,8 +66,9 @@ def test_a_prior_channel_is_used_and_survives_the_export(samples, tmp_path):
     without, with_prior = model.score(image), model.score(image, prior)
     assert with_prior[24:40, 24:40].mean() > without[24:40, 24:40].mean() + 0.05
     assert model.alpha(image).shape == (64, 64)
-    with pytest.raises(ModelError, match="cannot run at 65x64"):
-        hs.load_model(tmp_path / "exported", image_shape=(65, 64))
+    odd = hs.load_model(tmp_path / "exported", image_shape=(65, 64))
+    assert odd.preprocess.resize(image).shape == (64, 64, 3)
+    assert odd.preprocess.resize(np.zeros((64, 65, 3), np.uint8)).shape == (64, 96, 3)
 
 
 def test_only_portraitnet_has_a_width(samples, tmp_path):

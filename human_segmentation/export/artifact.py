@@ -84,6 +84,8 @@ def export_model(
         ModelError: An engine differs by more than 0.001; nothing is left behind.
         OutputError: The folder cannot be written.
     """
+    if options.fixed_size:
+        config = replace(config, preprocess=replace(config.preprocess, coarsest_stride=None))
     exported = _Exported(network, options.output)
     exported.eval()
     with whole_folder(save_dir) as partial:

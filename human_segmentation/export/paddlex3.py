@@ -5,6 +5,7 @@ classes from them. What else a network here needs, which is BGR or a border, goe
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,8 @@ def export_paddlex3(
         OutputError: The folder cannot be written.
     """
     transforms = _transforms(config)
-    exported = _FromPaddleX(network, config.preprocess)
+    rules = replace(config.preprocess, coarsest_stride=None)
+    exported = _FromPaddleX(network, rules)
     exported.eval()
     with whole_folder(save_dir) as partial:
         shape = [None, 3, None, None]
@@ -90,7 +92,7 @@ def export_paddlex3(
             "label_list": class_names(config.num_classes),
         }
         (partial / f"{STEM}.yml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-        parity = _measured(network, config.preprocess, partial, [read_photo(sample_photo()), *photos])
+        parity = _measured(network, rules, partial, [read_photo(sample_photo()), *photos])
         if not parity.largest <= TOLERANCE:
             raise ModelError(
                 f"{save_dir}: the classes of Paddle Inference are off by scores of {parity.largest:.4f}, more than "

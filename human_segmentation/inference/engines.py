@@ -60,16 +60,17 @@ class OpenVINOEngine:
         self._options: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         if threads is not None:
             self._options["INFERENCE_NUM_THREADS"] = threads
-        self._shape: tuple[int, ...] | None = None
+        self._requests: dict[tuple[int, ...], Any] = {}
 
     def __call__(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See `Engine`. The network is compiled for the shape of the tensor when that changes."""
-        if tensor.shape != self._shape:
+        """See `Engine`. The network is compiled for each shape when it comes for the first time."""
+        if tensor.shape not in self._requests:
             self._model.reshape(list(tensor.shape))
-            self._request = self._core.compile_model(self._model, "CPU", self._options).create_infer_request()
-            self._shape = tensor.shape
-        self._request.infer([tensor])
-        return self._request.get_output_tensor().data.copy()
+            compiled = self._core.compile_model(self._model, "CPU", self._options)
+            self._requests[tensor.shape] = compiled.create_infer_request()
+        request = self._requests[tensor.shape]
+        request.infer([tensor])
+        return request.get_output_tensor().data.copy()
 
 
 @functools.cache

@@ -36,6 +36,8 @@ class Preprocess:
         padding: Value of the border that fills the input where the frame keeps its aspect, one for all channels or one
             a channel in the network's order. None stretches the frame, or leaves it without a border.
         centered: Whether the border lies on all sides; otherwise on the right and below, as PaddleX 1.x has it.
+        coarsest_stride: The border ends where width and height are multiples of it, so that little is computed in vain;
+            None: it fills the input.
         sides: The long and the short side to bring the frame to, whichever makes it smaller, as PaddleX 1.x does;
             infinite for no limit, and the frame keeps its size where neither limits it. The width and height are then
             the smallest input with its border, or the usual input without one. None: the frame fills the input.
@@ -54,6 +56,7 @@ class Preprocess:
     interp: str = "AREA"
     padding: int | tuple[int, ...] | None = None
     centered: bool = True
+    coarsest_stride: int | None = None
     sides: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
@@ -68,6 +71,8 @@ class Preprocess:
                 raise ValueError(f"{name} has {len(getattr(self, name))} values, not one value a channel")
         if self.sides is not None and min(self.sides) < 1:
             raise ValueError(f"the sides {self.sides} of the frame are impossible")
+        if self.coarsest_stride is not None and self.coarsest_stride < 1:
+            raise ValueError(f"the stride {self.coarsest_stride} is impossible")
 
     def resize(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Brings a frame to the network's size.
@@ -76,13 +81,14 @@ class Preprocess:
             frame: uint8 [H, W, 3], BGR, any size.
 
         Returns:
-            uint8 [height, width, 3], BGR; another size where `sides` says so.
+            uint8 [height, width, 3], BGR; another size where `sides` or `coarsest_stride` says so.
         """
         left, top, width, height = self.content(frame.shape[1::-1])
         resized = cv2.resize(frame, (width, height), interpolation=INTERPOLATIONS[self.interp])
         if self.padding is None:
             return resized
-        right, bottom = max(0, self.width - left - width), max(0, self.height - top - height)
+        whole_width, whole_height = self._whole((width, height))
+        right, bottom = max(0, whole_width - left - width), max(0, whole_height - top - height)
         value = np.broadcast_to(self.padding, 3).tolist()
         if self.color == "RGB":
             value = value[::-1]
@@ -109,7 +115,15 @@ class Preprocess:
         height = min(self.height, max(1, round(size[1] * zoom)))
         if not self.centered:
             return 0, 0, width, height
-        return (self.width - width) // 2, (self.height - height) // 2, width, height
+        whole_width, whole_height = self._whole((width, height))
+        return (whole_width - width) // 2, (whole_height - height) // 2, width, height
+
+    def _whole(self, content: tuple[int, int]) -> tuple[int, int]:
+        """Width and height of the input around the frame's own."""
+        if self.coarsest_stride is None:
+            return self.width, self.height
+        width, height = (math.ceil(side / self.coarsest_stride) * self.coarsest_stride for side in content)
+        return width, height
 
     def normalize(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Normalises images that have the network's size already.

@@ -10,8 +10,8 @@ or, in place of Resize, for a frame that keeps its aspect inside a grey border,
     - ResizeByLong: {long_size: 224}
     - Padding: {target_size: [224, 224], im_padding_value: [128, 128, 128], position: center}
 
-where `position` is an addition to PaddleX's. A file of PaddleX 0.x has `BatchTransforms` besides, and pairs of a name
-and its options.
+where `position` is an addition to PaddleX's, as is `coarsest_stride: 32`, which its detectors have. A file of PaddleX
+0.x has `BatchTransforms` besides, and pairs of a name and its options.
 """
 
 import math
@@ -49,6 +49,8 @@ def _geometry(rules: Preprocess) -> list[dict[str, object]]:
         border = {"target_size": size, "im_padding_value": np.broadcast_to(rules.padding, 3).tolist()}
         if rules.sides is None:
             border["position"] = "center" if rules.centered else "corner"
+        if rules.coarsest_stride is not None:
+            border["coarsest_stride"] = rules.coarsest_stride
         steps.append({"Padding": border})
     return steps
 
@@ -140,7 +142,14 @@ def _pad(rules: Preprocess, options: dict) -> Preprocess:
         raise ValueError(f"the padding {value.tolist()} is no pixel value where it stands")
     border = tuple(int(pixel + 0.5) for pixel in pixels)
     padding = border[0] if len(set(border)) == 1 else border
-    rules = replace(rules, width=width, height=height, padding=padding, centered=options.get("position") == "center")
+    rules = replace(
+        rules,
+        width=width,
+        height=height,
+        padding=padding,
+        centered=options.get("position") == "center",
+        coarsest_stride=options.get("coarsest_stride"),
+    )
     fills = "position" in options or rules.sides == (width, math.inf) == (height, math.inf)
     return replace(rules, sides=None) if fills else rules
 

@@ -23,7 +23,12 @@ class Recipe:
 
 # PortraitNet subtracts a mean in pixel values and multiplies by 0.017.
 _PORTRAITNET_INPUT = Preprocess(
-    224, 224, mean=(103.94 / 255, 116.78 / 255, 123.68 / 255), std=(1 / (0.017 * 255),) * 3, padding=128
+    224,
+    224,
+    mean=(103.94 / 255, 116.78 / 255, 123.68 / 255),
+    std=(1 / (0.017 * 255),) * 3,
+    padding=128,
+    coarsest_stride=32,
 )
 
 RECIPES = {
