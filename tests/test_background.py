@@ -112,10 +112,12 @@ def test_video_has_a_time_of_its_own(tmp_path: Path, rate: int) -> None:
 def test_video_that_was_cut_off_begins_anew_where_it_ends(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "cut.mp4", 50, movflags="+faststart", gop=1)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
-    first = shown(VideoBackground(path), [i / 25 for i in range(100)], 50)
+    background = VideoBackground(path)
+    first = shown(background, [i / 25 for i in range(100)], 50)
     count = first.index(0, 1)
     assert 10 < count < 40
     assert first == [i % count for i in range(100)]
+    assert background.notes()[0].startswith(f"{path}: the video ends early, at {count / 25:.1f} of 2.0 seconds")
 
 
 def test_no_video(tmp_path: Path) -> None:

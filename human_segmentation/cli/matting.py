@@ -97,7 +97,7 @@ def _run(job: Job, backgrounds: Sequence[Background], predictor: Predictor, whol
         summary = run_pipeline(source, scores, picture, sinks)
         if whole and summary.interrupted:
             raise KeyboardInterrupt  # an error is what makes sinks leave nothing
-    parts: list[Source | Sink] = [source, *sinks]
+    parts: list[Source | Background | Sink] = [source, *backgrounds, *sinks]
     for part in parts:
         for note in part.notes():
             tqdm.write(f"warning: {note}", file=sys.stderr)  # many inputs have a bar of their own

@@ -1,9 +1,9 @@
 """What stands behind the person: a colour, a picture or a video."""
 
 import re
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -15,9 +15,10 @@ from human_segmentation.video.frames import Frame
 from human_segmentation.video.video_source import VideoSource
 
 
-class Background(Protocol):
+class Background(ABC):
     """What composites are made on."""
 
+    @abstractmethod
     def __call__(self, frame: Frame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
         """The background of a frame.
 
@@ -28,7 +29,10 @@ class Background(Protocol):
         Returns:
             uint8 [H, W, 3] BGR at the size of the frame.
         """
-        ...
+
+    def notes(self) -> list[str]:
+        """What was wrong with it up to here, each in one sentence."""
+        return []
 
 
 def cover(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -42,7 +46,7 @@ def cover(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(image[top : top + height, left : left + width])
 
 
-class ImageBackground:
+class ImageBackground(Background):
     """A picture that covers the frame.
 
     Args:
@@ -81,7 +85,7 @@ def color(text: str) -> ImageBackground:
     return ImageBackground(np.full((1, 1, 3), (blue, green, red), np.uint8))
 
 
-class VideoBackground:
+class VideoBackground(Background):
     """A video that covers the frame, in its own time, from the start again when it ends.
 
     Args:
@@ -93,6 +97,7 @@ class VideoBackground:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._notes: Callable[[], list[str]] = list
         self._frames = self._endless()
         self._shown = next(self._frames)
         self._coming = next(self._frames)
@@ -101,6 +106,8 @@ class VideoBackground:
         start = 0.0
         while True:
             with VideoSource(self._path) as source:
+                if start == 0:  # the same is wrong every time
+                    self._notes = source.notes
                 step = float(1 / (source.rate or 25))
                 end = 0.0
                 for frame in source:
@@ -113,3 +120,7 @@ class VideoBackground:
         while self._coming.time <= frame.time + 1e-3:  # sums of frame times are not exact
             self._shown, self._coming = self._coming, next(self._frames)
         return cover(self._shown.image, frame.image.shape[1::-1])
+
+    def notes(self) -> list[str]:
+        """See `Background`."""
+        return self._notes()

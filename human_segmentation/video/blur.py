@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from human_segmentation.errors import DataError
+from human_segmentation.video.background import Background
 from human_segmentation.video.frames import Frame
 
 LENS_SIDE = 15
@@ -16,7 +17,7 @@ _LINEAR = (np.arange(256) / 255) ** 2.2
 _LIGHT = (_LINEAR / (GLOW - _LINEAR)).astype(np.float32)
 
 
-class BlurBackground:
+class BlurBackground(Background):
     """The frame itself, blurred, without the person in it.
 
     Only pixels of the background are averaged (normalised convolution), so that the person leaves no glow.
@@ -46,7 +47,7 @@ class BlurBackground:
         return cv2.blur(cv2.blur(image, (side, side)), (side, side))
 
 
-class LensBackground:
+class LensBackground(Background):
     """The frame itself as a wide lens shows it that is focused on the person: every light becomes a disc.
 
     Light is averaged, not its values in the frame, and highlights count for as much as they had before the camera cut
