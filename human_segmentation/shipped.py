@@ -7,7 +7,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 def default_model_dir() -> Path:
     """The folder of the exported model that is taken where none is given."""
-    return _first(_PACKAGE / "default_model", _PACKAGE.parent / "pretrain_weights" / "humanseg_mobile_quant")
+    return _first(_PACKAGE / "default_model", _PACKAGE.parent / "pretrain_weights" / "portraitnet_quant")
 
 
 def sample_photo() -> Path:

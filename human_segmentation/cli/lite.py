@@ -3,16 +3,12 @@
 import argparse
 from pathlib import Path
 
-from human_segmentation.shipped import default_model_dir
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of opt that matter here, and where Paddle Lite is."""
     from human_segmentation.export.lite import TARGETS
 
-    parser.add_argument(
-        "--model_dir", type=Path, default=default_model_dir(), help="folder of an exported model; default: what ships"
-    )
+    parser.add_argument("--model_dir", type=Path, required=True, help="folder of an exported model")
     parser.add_argument(
         "--valid_targets", nargs="+", choices=TARGETS, default=["arm"], help="a .nb file for each (default arm)"
     )
