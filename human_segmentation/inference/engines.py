@@ -26,6 +26,8 @@ from human_segmentation.paddle_files import (
 
 ONNX_FILE = "model.onnx"
 PADDLE_FILES = (PROGRAM_FILE, PARAMS_FILE)
+KEPT_SHAPES = 8
+"""Shapes for which a compiled network is kept, of photos that differ in their aspect."""
 
 
 class Engine(Protocol):
@@ -60,17 +62,17 @@ class OpenVINOEngine:
         self._options: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         if threads is not None:
             self._options["INFERENCE_NUM_THREADS"] = threads
-        self._requests: dict[tuple[int, ...], Any] = {}
+        self._request = functools.lru_cache(KEPT_SHAPES)(self._compiled)
 
     def __call__(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Engine`. The network is compiled for each shape when it comes for the first time."""
-        if tensor.shape not in self._requests:
-            self._model.reshape(list(tensor.shape))
-            compiled = self._core.compile_model(self._model, "CPU", self._options)
-            self._requests[tensor.shape] = compiled.create_infer_request()
-        request = self._requests[tensor.shape]
+        request = self._request(tensor.shape)
         request.infer([tensor])
         return request.get_output_tensor().data.copy()
+
+    def _compiled(self, shape: tuple[int, ...]) -> Any:
+        self._model.reshape(list(shape))
+        return self._core.compile_model(self._model, "CPU", self._options).create_infer_request()
 
 
 @functools.cache

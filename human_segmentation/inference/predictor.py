@@ -125,21 +125,16 @@ def load_model(
         engine = "paddle"
     preprocess = config.preprocess.resized(*image_shape) if image_shape else config.preprocess
     predictor = Predictor(load_engine(folder, engine, threads), preprocess, config.prior_channel, config.num_classes)
-    if image_shape:
-        _check_size(folder, predictor)
-    return predictor
-
-
-def _check_size(folder: Path, predictor: Predictor) -> None:
-    """Runs the network at a size that is not its own."""
-    width, height = predictor.preprocess.width, predictor.preprocess.height
+    # Frames are mostly wide: the network is compiled for them now, and not while a camera waits.
+    width, height = preprocess.width, preprocess.height
     try:
-        predictor.alpha(np.zeros((height, width, 3), np.uint8))
+        predictor.alpha(np.zeros((max(1, 9 * width // 16), width, 3), np.uint8))
     except Exception as error:  # each library has exceptions of its own
         raise ModelError(
-            f"{folder}: the model cannot run at {width}x{height} pixels; give the size that it was trained for, or "
-            "leave --image_shape out"
+            f"{folder}: the model cannot run at {width}x{height} pixels on one photo; leave --image_shape out, or "
+            "export it again for any size and number of photos"
         ) from error
+    return predictor
 
 
 def _check_legacy(folder: Path, engine: str) -> None:
