@@ -1,13 +1,14 @@
 """The commands on lists of photos: eval.py, infer.py, export.py and train.py's flags."""
 
 import json
+import re
 import subprocess
 import sys
 
 import cv2
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, files_of
 
 TRAINED = "pretrain_weights/humanseg_mobile_params"
 EXPORTED = "pretrain_weights/humanseg_mobile_inference"
@@ -44,6 +45,8 @@ def lists(tmp_path_factory):
     cv2.imwrite(str(folder / "one mask.png"), label)
     (folder / "val.txt").write_text("my photos/one.png one mask.png\r\n")
     (folder / "test.txt").write_text("my photos/one.png\n")
+    cv2.imwrite(str(folder / "soft.png"), cv2.GaussianBlur(label, (9, 9), 0))
+    (folder / "soft.txt").write_text("my photos/one.png soft.png\n")
     return folder
 
 
@@ -56,6 +59,29 @@ def test_eval_measures_a_trained_and_an_exported_model_alike(lists, tmp_path):
         assert f"{100 * metrics[-1]['miou']:6.2f}" in output
     assert metrics[0]["miou"] > 0.7
     assert metrics[0] == pytest.approx(metrics[1], abs=1e-3)
+
+
+def test_eval_shows_shares_in_percent_and_sums_in_thousands(lists, tmp_path):
+    flags = ["--data_dir", lists, "--val_list", lists / "soft.txt", "--json", tmp_path / "metrics.json"]
+    output = succeed("eval.py", "--model_dir", EXPORTED, *flags)
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    shown = [re.fullmatch(r"(\w+) +([\d.]+) (%|thousand)", line).groups() for line in output.splitlines()]
+    assert [name for name, _, _ in shown] == list(metrics)
+    assert [name for name, _, unit in shown if unit == "thousand"] == ["gradient_error", "connectivity_error"]
+    for name, value, unit in shown:
+        assert value == f"{metrics[name] * (100 if unit == '%' else 1):.2f}"
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("eval.py", "folder of a trained or an exported model;"),
+        ("infer.py", "folder of a trained or an exported model;"),
+        ("video_infer.py", "folder of an exported model;"),
+    ],
+)
+def test_help_says_which_models_there_can_be(script, words):
+    assert words in " ".join(succeed(script, "--help").split())
 
 
 def test_infer_writes_overlay_score_and_cutout(lists, tmp_path):
@@ -72,6 +98,61 @@ def test_infer_writes_overlay_score_and_cutout(lists, tmp_path):
     person, room = score > 128, score < 127
     assert np.array_equal(added[room], photo[room])
     assert np.abs(added[person] - (0.6 * photo[person] + 0.4 * np.array((0, 0, 128)))).max() <= 1
+
+
+def test_infer_keeps_all_results_in_its_folders(tmp_path):
+    """The list is as `humanseg convert` writes it, and has a photo by its whole path, and a link."""
+    data, results = tmp_path / "set", tmp_path / "results"
+    for name in ("photos/a.png", "photos/b.jpg", "set/converted/c.png", "elsewhere/a.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / name), np.full((32, 48, 3), 90, np.uint8))
+    (data / "link.png").symlink_to("../elsewhere/a.png")
+    rows = ["../photos/a.png", f"{tmp_path}/photos/b.jpg", "converted/c.png", "link.png", "converted/../link.png"]
+    (data / "list.txt").write_text("\n".join(rows))
+    before = files_of(tmp_path)
+    flags = ["--data_dir", data, "--test_list", data / "list.txt", "--save_dir", results]
+    assert succeed("infer.py", *flags).endswith(f"{results}: 5 photos\n")
+    after = files_of(tmp_path)
+    assert {name: content for name, content in after.items() if name in before} == before
+    assert {name.removeprefix("results/") for name in after.keys() - before.keys()} == {
+        *(f"{kind}/{n}" for kind in ("added", "scoremap") for n in ("photos/a.png", "photos/b.jpg")),
+        *(f"{kind}/set/{n}" for kind in ("added", "scoremap", "mat") for n in ("converted/c.png", "link.png")),
+        *(f"mat/photos/{n}" for n in ("a.png", "b.png")),
+    }
+
+
+@pytest.mark.parametrize(
+    ("photos", "rows", "data", "sentence"),
+    [
+        (
+            ["a.jpg", "a.png"],
+            "a.jpg\na.png\n",
+            "",
+            "{0}/a.jpg and {0}/a.png: both cut-outs would be {0}/mat/a.png; rename one or take it out of the list",
+        ),
+        (
+            ["added/a.png"],
+            "a.png\n",
+            "added",
+            "{0}/added/a.png: the result would overwrite what the list names; choose another --save_dir",
+        ),
+        (
+            ["photos/a.jpg", "mat/a.png"],
+            "a.jpg ../mat/a.png\n",
+            "photos",
+            "{0}/mat/a.png: the result would overwrite what the list names; choose another --save_dir",
+        ),
+    ],
+)
+def test_infer_overwrites_neither_photos_nor_labels_nor_results(tmp_path, photos, rows, data, sentence):
+    for name in photos:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / name), np.zeros((32, 48, 3), np.uint8))
+    (tmp_path / "list.txt").write_text(rows)
+    before = files_of(tmp_path)
+    flags = ["--data_dir", tmp_path / data, "--test_list", tmp_path / "list.txt", "--save_dir", tmp_path]
+    assert fail("infer.py", *flags) == f"error: {sentence.format(tmp_path)}"
+    assert files_of(tmp_path) == before
 
 
 def test_export_of_the_shipped_weights_is_the_shipped_model(tmp_path):

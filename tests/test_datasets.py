@@ -47,6 +47,29 @@ def test_all_missing_files_are_counted(folder):
         read_list(path, folder)
 
 
+def test_a_list_from_windows(folder):
+    """A file of which the name itself has a backslash is found first."""
+    (folder / "list.txt").write_bytes(b"a.png labels\\a mask.png\r\n.\\my photo 1.png\tlabels\\my photo 1 mask.png\r\n")
+    labels = folder / "labels"
+    assert read_list(folder / "list.txt", folder) == [
+        Sample(folder / "a.png", labels / "a mask.png"),
+        Sample(folder / "my photo 1.png", labels / "my photo 1 mask.png"),
+    ]
+    (folder / "labels\\a mask.png").write_bytes(b"")
+    assert read_list(folder / "list.txt", folder)[0].label == folder / "labels\\a mask.png"
+
+
+@pytest.mark.parametrize("row", ['{"images": "' + "x" * 300 + '"}', "[" + 1_000_000 * "1, " + "1]"])
+def test_rows_that_are_too_long_for_a_name(folder, row):
+    (folder / "list.json").write_text(row)
+    with pytest.raises(DataError) as caught:
+        read_list(folder / "list.json", folder)
+    assert str(caught.value) == (
+        f"{folder}/list.json: 1 rows name files that are not in {folder} ({row[:200]}...); "
+        "correct the rows or the data folder"
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "reason"), [(b"", "no rows"), (b"\n \n", "no rows"), (b"\xff\xfe\x00", "cannot be read")]
 )
@@ -77,6 +100,25 @@ def test_kinds_of_labels(tmp_path, values, alpha, valid):
     label = write(tmp_path / "l.png", np.array([values], np.uint8))
     _, levels, read_valid = read_sample(Sample(image, label))
     assert levels[..., 0].tolist() == [alpha]
+    assert read_valid.tolist() == [valid]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize(
+    ("values", "classes", "levels", "valid"),
+    [
+        ([0, 1, 255, 1], 2, [[0], [255], [0], [255]], [255, 255, 0, 255]),
+        ([0, 255, 255, 0], 2, [[0], [255], [255], [0]], [255] * 4),
+        ([0, 2, 255, 1], 3, [[0, 0], [255, 255], [0, 0], [255, 0]], [255, 255, 0, 255]),
+        ([0, 0x80FF, 0xFFFF, 0x0300], 2, [[0], [128], [255], [3]], [255] * 4),  # an alpha
+    ],
+)
+def test_labels_of_16_bits(tmp_path, suffix, values, classes, levels, valid):
+    image = write(tmp_path / "i.png", np.zeros((1, 4, 3), np.uint8))
+    label = write(tmp_path / f"l{suffix}", np.array([values], np.uint16))
+    _, read_levels, read_valid = read_sample(Sample(image, label), classes)
+    assert read_levels.dtype == np.uint8
+    assert read_levels.tolist() == [levels]
     assert read_valid.tolist() == [valid]
 
 

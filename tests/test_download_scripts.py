@@ -95,6 +95,20 @@ def test_script_says_in_one_sentence_what_went_wrong(script, server, tmp_path):
     assert "Traceback" not in errors
 
 
+def test_what_is_gone_does_not_keep_the_others_back(script, server, tmp_path):
+    server.answers = [Answer(status=404), Answer(), Answer(status=410)]
+    mirror = f"http://127.0.0.1:{server.server_port}"
+    names = ["humanseg_server_params", "humanseg_mobile_params", "humanseg_mobile_quant"]
+    code, output, errors = outcome(script(MODELS_SCRIPT, "--mirror", mirror, "--name", *names))
+    assert code == 2
+    assert output == f"{tmp_path}/pretrain_weights/humanseg_mobile_params\n"
+    assert [line.partition("; ")[0] for line in errors.splitlines()] == [
+        f"error: {mirror}/humanseg_server_params.tar: the server answers 404 Not Found",
+        f"error: {mirror}/humanseg_mobile_quant.tar: the server answers 410 Gone",
+    ]
+    assert files_of(tmp_path / "pretrain_weights" / "humanseg_mobile_params") == FILES
+
+
 def test_interrupted_script_keeps_the_part(script, server, tmp_path):
     server.answers = [Answer(cut=200_000, stall=True)]
     process = script(DATA_SCRIPT, "--mirror", f"http://127.0.0.1:{server.server_port}", "--name", "video_test")

@@ -148,6 +148,18 @@ def test_damaged_weights(tmp_path, keep):
         read_params(path)
 
 
+def test_a_photo_is_no_weights(tmp_path):
+    """Its first byte asks the unpickler for something that its error tells of in two lines."""
+    path = tmp_path / "model.pdparams"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
+    with pytest.raises(ModelError) as caught:
+        read_params(path)
+    assert str(caught.value) == (
+        f"{path}: the parameters cannot be read (A load persistent id instruction was encountered, but no "
+        "persistent_load function was specified.); copy or train the model again"
+    )
+
+
 def test_weights_that_do_not_fit(tmp_path):
     two, three = HumanSegMobile(2), HumanSegMobile(3)
     params = {name: value.numpy() for name, value in two.state_dict().items()}

@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from human_segmentation.errors import HumanSegError
 
@@ -25,6 +26,14 @@ COMMANDS = {
 INTERRUPTED = 130
 
 
+class Parser(argparse.ArgumentParser):
+    """Says in one sentence what is wrong with the arguments, where `argparse` prints the usage of all of them too."""
+
+    def error(self, message: str) -> NoReturn:
+        """See `argparse.ArgumentParser`."""
+        self.exit(2, f"error: {message}; {self.prog} --help says what can be given\n")
+
+
 def run_command(name: str, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Runs one command.
 
@@ -39,7 +48,7 @@ def run_command(name: str, argv: Sequence[str] | None = None, prog: str | None =
     _quiet()
     module_name, summary = COMMANDS[name]
     module = importlib.import_module(f"human_segmentation.cli.{module_name}")
-    parser = argparse.ArgumentParser(prog=prog, description=summary[0].upper() + summary[1:] + ".")
+    parser = Parser(prog=prog, description=summary[0].upper() + summary[1:] + ".")
     module.add_arguments(parser)
     args = parser.parse_args(argv)
     return exit_code(lambda: module.run(args))
@@ -61,7 +70,7 @@ def main() -> int:
     """The console command `humanseg COMMAND ...`."""
     width = max(map(len, COMMANDS))
     listing = "\n".join(f"  {name:{width}}  {summary}" for name, (_, summary) in COMMANDS.items())
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="humanseg",
         description="Takes people out of photographs and video and puts them somewhere else.",
         epilog=f"commands:\n{listing}\n\nhumanseg COMMAND --help says more.",

@@ -10,9 +10,9 @@ from human_segmentation.inference.predictor import Predictor, load_model
 from human_segmentation.inference.preprocess import Preprocess
 
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which model runs, and on what."""
-    parser.add_argument("--model_dir", type=Path, help="folder of an exported model; default: the one that ships")
+def add_model_arguments(parser: argparse.ArgumentParser, kind: str = "an exported model") -> None:
+    """Which model, of the kind that the help names, runs and on what."""
+    parser.add_argument("--model_dir", type=Path, help=f"folder of {kind}; default: the one that ships")
     parser.add_argument(
         "--image_shape", type=int, nargs=2, metavar=("W", "H"), help="size of the network's input; default: the model's"
     )
@@ -37,7 +37,14 @@ def network_size(args: argparse.Namespace) -> tuple[int, int] | None:
 def at_given_size(preprocess: Preprocess, args: argparse.Namespace) -> Preprocess:
     """The rules for the network's input, at the size that is given or at their own."""
     size = network_size(args)
-    return preprocess.resized(*size) if size else preprocess
+    if size is None:
+        return preprocess
+    stride = preprocess.coarsest_stride or 1
+    if any(side % stride for side in size):
+        raise DataError(
+            f"--image_shape {size[0]} {size[1]}: this network takes multiples of {stride}; 224 224 is usual"
+        )
+    return preprocess.resized(*size)
 
 
 def build_predictor(args: argparse.Namespace, usual_threads: int | None = None) -> Predictor:
@@ -46,6 +53,11 @@ def build_predictor(args: argparse.Namespace, usual_threads: int | None = None) 
         raise DataError(f"--threads {args.threads}: the number must be 1 or more")
     threads = usual_threads if args.threads is None else args.threads
     return load_model(args.model_dir, args.engine, threads, network_size(args))
+
+
+def add_any_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """The same for `build_any_predictor`."""
+    add_model_arguments(parser, "a trained or an exported model")
 
 
 def build_any_predictor(args: argparse.Namespace) -> Predictor:

@@ -4,12 +4,13 @@ The addresses are years old and may have gone. Their owner publishes neither siz
 length that the server tells and that the archive is whole.
 """
 
-import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from human_segmentation.cli import exit_code
+from human_segmentation.cli import Parser, exit_code
 from human_segmentation.download import Archive, download
+from human_segmentation.errors import DownloadError
 
 MODELS = [
     Archive(
@@ -26,6 +27,7 @@ MODELS = [
         "humanseg_mobile_quant",
     )
 ]
+# The tutorial's clip goes to a folder: data/video_test.mp4 is the one that ships, which tests and figures are of.
 DATA = [
     Archive(
         f"https://paddleseg.bj.bcebos.com/humanseg/data/{name}.zip",
@@ -49,7 +51,7 @@ def main(archives: Sequence[Archive], folder: Path, argv: Sequence[str] | None =
         The exit code: 0; 2 for anything that went wrong; 130 after Ctrl-C.
     """
     known = {archive.name: archive for archive in archives}
-    parser = argparse.ArgumentParser(description=f"Fetches archives and unpacks them in {folder}.")
+    parser = Parser(description=f"Fetches archives and unpacks each to its folder in {folder}.")
     parser.add_argument("--name", nargs="+", choices=list(known), default=list(known), help="which ones; default: all")
     parser.add_argument("--list", action="store_true", help="only tell what there is")
     parser.add_argument("--force", action="store_true", help="replace folders that are there")
@@ -63,13 +65,19 @@ def main(archives: Sequence[Archive], folder: Path, argv: Sequence[str] | None =
 
 
 def _run(archives: Sequence[Archive], folder: Path, mirror: str | None, force: bool) -> int:
+    """Fetches what is not there yet. An archive that cannot be had does not end it, a full disk does."""
+    code = 0
     for archive in archives:
         target = folder / archive.name
         if target.exists() and not force:
             print(f"{target}: is there already; --force replaces it")
-        else:
+            continue
+        try:
             print(download(archive, folder, mirror))
-    return 0
+        except DownloadError as error:
+            print(f"error: {error}", file=sys.stderr)
+            code = 2
+    return code
 
 
 def _known(archive: Archive) -> str:

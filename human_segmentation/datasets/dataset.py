@@ -39,6 +39,10 @@ def read_sample(sample: Sample, num_classes: int = 2) -> tuple[NDArray[np.uint8]
     an alpha has many shades or strong ones. Any other label is an alpha. Of more than two classes, every label holds
     classes.
 
+    Each label is judged by itself: one of 0 and 255 alone is an alpha, in which 255 is the person, even where the other
+    labels of its data set hold 0, 1 and 255 for pixels to ignore. A label of 16 bits whose values are all below 256 is
+    read as one of 8 bits.
+
     Args:
         sample: Where photo and label are.
         num_classes: Classes of the label: 0 is the background, every other one a part of the person.
@@ -83,6 +87,8 @@ def read_sample(sample: Sample, num_classes: int = 2) -> tuple[NDArray[np.uint8]
 def _read_label(path: Path) -> NDArray[np.uint8]:
     """A label, uint8 [H, W]; of a PNG with a palette, as PaddleSeg writes them, the numbers and not the colours."""
     label = read_photo(path, cv2.IMREAD_GRAYSCALE)
+    if not label.any():  # OpenCV keeps the upper 8 of 16 bits, and the numbers of classes are in the lower ones
+        label = read_photo(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH).astype(np.uint8)
     with path.open("rb") as file:
         if path.suffix.lower() == ".png" and file.read(26)[25:] == PALETTE_PNG:
             with Image.open(file) as image:

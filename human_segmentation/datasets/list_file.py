@@ -1,15 +1,20 @@
 """List files: one sample a row, `image label`, or `image` alone for a photo without people.
 
-Rows may have Windows line ends, and paths may have spaces: where a row has more than one space, it is split where both
-parts are files; a tab, if there is one, always separates.
+Rows may have the line ends and the backslashes of Windows, and paths may have spaces: where a row has more than one
+space, it is split where both parts are files; a tab, if there is one, always separates.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from human_segmentation.errors import DataError
 
 MAX_NAMED = 10
+MAX_SHOWN = 200
+"""Characters of a row that an error shows."""
+MAX_ROW = 2 * 4096
+"""Characters of a row; two paths of the greatest length that Linux takes."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +49,14 @@ def read_list(list_file: Path, data_dir: Path) -> list[Sample]:
     for row in text.splitlines():
         if not row.strip():
             continue
-        sample = _split_row(row.strip(), data_dir)
+        sample = _split_row(row.strip(), data_dir) if len(row) <= MAX_ROW else None
         if sample is None:
             missing.append(row.strip())
         else:
             samples.append(sample)
     if missing:
-        named = "; ".join(missing[:MAX_NAMED]) + ("; ..." if len(missing) > MAX_NAMED else "")
+        shown = [row if len(row) <= MAX_SHOWN else f"{row[:MAX_SHOWN]}..." for row in missing[:MAX_NAMED]]
+        named = "; ".join(shown) + ("; ..." if len(missing) > MAX_NAMED else "")
         raise DataError(
             f"{list_file}: {len(missing)} rows name files that are not in {data_dir} ({named}); "
             "correct the rows or the data folder"
@@ -65,9 +71,18 @@ def _split_row(row: str, data_dir: Path) -> Sample | None:
     separator = "\t" if "\t" in row else " "
     parts = row.split(separator)
     for cut in range(1, len(parts)):
-        image = data_dir / separator.join(parts[:cut]).strip()
-        label = data_dir / separator.join(parts[cut:]).strip()
-        if image.is_file() and label.is_file():
+        image = _find(data_dir, separator.join(parts[:cut]).strip())
+        label = _find(data_dir, separator.join(parts[cut:]).strip()) if image else None
+        if image and label:
             return Sample(image, label)
-    image = data_dir / row
-    return Sample(image, None) if image.is_file() else None
+    image = _find(data_dir, row)
+    return Sample(image, None) if image else None
+
+
+def _find(data_dir: Path, name: str) -> Path | None:
+    """The file of this name, or else of the name that it has where folders are separated by slashes."""
+    for path in (data_dir / name, data_dir / name.replace("\\", "/")):
+        # Of a name that is too long, or in a folder that is closed, pathlib's own raises an error.
+        if os.path.isfile(path):  # noqa: PTH113
+            return path
+    return None

@@ -61,9 +61,10 @@ def read_pickle(path: Path) -> dict:
         return content
     except FileNotFoundError as error:
         raise ModelError(f"{path}: the parameters are missing; give a folder that has them") from error
-    # A damaged pickle raises almost anything.
+    # A damaged pickle raises almost anything, in texts of several lines too.
     except Exception as error:
-        raise ModelError(f"{path}: the parameters cannot be read ({error}); copy or train the model again") from error
+        reason = " ".join(str(error).split())
+        raise ModelError(f"{path}: the parameters cannot be read ({reason}); copy or train the model again") from error
 
 
 def load_params(network: nn.Layer, params: dict[str, NDArray], source: Path) -> None:

@@ -1,4 +1,8 @@
-"""What a run leaves to look at while it goes on: VisualDL and TensorBoard event files."""
+"""What a run leaves to look at while it goes on: VisualDL and TensorBoard event files.
+
+They are written at once, without the threads of the packages' own writers: on a full disk, VisualDL's loses what it
+should write, and tensorboardX's ends, so that the run would wait for it for ever.
+"""
 
 import importlib
 import time
@@ -12,11 +16,40 @@ from human_segmentation.errors import DeviceError
 from human_segmentation.files import writing
 
 
+class _RecordFile:
+    """VisualDL's file of records.
+
+    Args:
+        folder: Where the file is made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._component = importlib.import_module("visualdl.component.base_component")
+        writer = importlib.import_module("visualdl.writer.record_writer").RecordWriter
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = writer((folder / f"vdlrecords.{time.time():.0f}.log").open("wb"))
+        self._write(self._component.meta_data(walltime=_milliseconds()))
+
+    def add_scalar(self, tag: str, value: float, step: int) -> None:
+        self._write(self._component.scalar(tag, value, step, _milliseconds()))
+
+    def add_image(self, tag: str, image: NDArray[np.uint8], step: int) -> None:
+        self._write(self._component.image(tag, image, step, _milliseconds()))
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _write(self, record: Any) -> None:
+        self._file.write(record.SerializeToString())
+        self._file.flush()
+
+
+def _milliseconds() -> int:
+    return round(1000 * time.time())
+
+
 class _EventFile:
     """TensorBoard's event file.
-
-    It is written at once: the thread of tensorboardX's `SummaryWriter` ends on a full disk, and the run would wait for
-    it for ever.
 
     Args:
         folder: Where the file is made.
@@ -42,13 +75,9 @@ class _EventFile:
         self._file.flush()
 
 
-def _visualdl_writer(folder: Path) -> Any:
-    return importlib.import_module("visualdl").LogWriter(logdir=str(folder))
-
-
 # Flag of the command -> what makes a writer, the package to install, the folder under --save_dir.
 WRITERS = {
-    "use_vdl": (_visualdl_writer, "visualdl", "vdl_log"),
+    "use_vdl": (_RecordFile, "visualdl", "vdl_log"),
     "tensorboard": (_EventFile, "tensorboardX", "tensorboard"),
 }
 
