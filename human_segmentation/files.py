@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,17 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or error
         raise OutputError(f"{path}: cannot be written ({reason}); choose another place or make room") from error
+
+
+def check_folder(path: Path) -> None:
+    """Makes sure that a folder can be written, or made, before work is spent on what it is for.
+
+    Raises:
+        OutputError: It cannot.
+    """
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    with writing(path), tempfile.TemporaryFile(dir=there):
+        pass
 
 
 @contextlib.contextmanager

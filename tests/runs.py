@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from human_segmentation.datasets.dataset import TrainingSet, WeightedSamples
-from human_segmentation.training.trainer import TrainOptions, train
+from human_segmentation.training.options import TrainOptions
+from human_segmentation.training.trainer import train
 
 
 def make_discs(folder, classes=2):

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import resource
 import shutil
 import socket
@@ -165,11 +164,12 @@ def test_a_full_disk_leaves_the_old_report(trained, samples, tmp_path):
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("report.html", "old")]
 
 
-def test_a_full_disk_ends_the_event_file(tmp_path):
-    pytest.importorskip("tensorboardX")
-    log = RunLog(tmp_path, ["tensorboard"])
+@pytest.mark.parametrize(("name", "folder"), [("use_vdl", "vdl_log"), ("tensorboard", "tensorboard")])
+def test_a_full_disk_ends_the_event_file(tmp_path, name, folder):
+    pytest.importorskip({"use_vdl": "visualdl", "tensorboard": "tensorboardX"}[name])
+    log = RunLog(tmp_path, [name])
     log.scalars({"miou": 0.5}, 1)
-    with largest_file(150), pytest.raises(OutputError, match=r"tensorboard: cannot be written \(File too large\)"):
+    with largest_file(150), pytest.raises(OutputError, match=rf"{folder}: cannot be written \(File too large\)"):
         log.scalars({f"metric{i}": 0.5 for i in range(20)}, 2)
 
 
@@ -179,6 +179,54 @@ def test_event_files_where_no_folder_can_be(tmp_path, name):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"file/\w+: cannot be written \(Not a directory\)"):
         RunLog(tmp_path / "file", [name])
+
+
+def test_a_validation_photo_that_cannot_be_used(discs, tmp_path):
+    """It is found before anything is trained, which would fail here."""
+    data = shutil.copytree(discs, tmp_path / "data")
+    (data / "bad.png").write_bytes(b"no photo")
+    (data / "val.txt").write_text("0.png 0_mask.png\nbad.png 1_mask.png\n")
+    command = train_command(data, tmp_path / "run", "--learning_rate", 1e30)
+    assert fails(command).startswith(f"error: {data / 'bad.png'}: the file is damaged or no photo")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_cannot_be_made(discs):
+    """That too is found before."""
+    place = discs / "0.png" / "run"
+    message = fails(train_command(discs, place, "--learning_rate", 1e30))
+    assert message == f"error: {place}: cannot be written (Not a directory); choose another place or make room\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--model_type", "UNet"], "argument --model_type: invalid choice: 'UNet' (choose from "),
+        (["--model_type", "PortraitNet", "--image_shape", 100, 100], "--image_shape 100 100: this network takes mul"),
+        (["--seed", -1], "--seed -1: the number must be 0 or more"),
+    ],
+)
+def test_flags_that_cannot_be(discs, tmp_path, options, sentence):
+    assert fails(train_command(discs, tmp_path / "run", *options)).startswith(f"error: {sentence}")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("keep", [0, 1000])
+def test_damaged_imagenet_weights(discs, tmp_path, keep):
+    whole, cut = tmp_path / "whole.npz", tmp_path / "cut.npz"
+    np.savez(whole, **{"00.weight": np.zeros((32, 3, 3, 3), np.float32)})
+    cut.write_bytes(whole.read_bytes()[:keep])
+    options = ["--model_type", "PortraitNet", "--pretrain_weights", cut]
+    assert fails(train_command(discs, tmp_path / "run", *options)).startswith(
+        f"error: {cut}: these are no MobileNetV2 weights"
+    )
+
+
+def test_weights_that_ran_away_in_the_last_step_are_not_saved(samples, tmp_path):
+    """The first step has a rate of 0, and no loss follows the second."""
+    with pytest.raises(HumanSegError, match=r"\.png: the network's scores of it are no numbers.*--learning_rate"):
+        run(samples, tmp_path, batch_size=16, learning_rate=1e30)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_loss_that_is_no_number_stops_the_run(samples, tmp_path):
@@ -191,7 +239,7 @@ def test_a_loss_that_is_no_number_leaves_the_checkpoints(trained, samples, tmp_p
     folder = shutil.copytree(trained[0], tmp_path / "run")
     shutil.rmtree(folder / "epoch_6")
     before = files_of(folder)
-    sentence = rf"^epoch 6/6: the loss is (nan|inf) at step [23]; the checkpoints in {re.escape(str(folder))} are good"
+    sentence = r"^epoch 6/6: the loss is (nan|inf) at step [23]; go on from a checkpoint"
     with pytest.raises(HumanSegError, match=sentence):
         run(samples, folder, num_epochs=6, resume_checkpoint=folder, learning_rate=1e30)
     assert files_of(folder) == before

@@ -15,8 +15,11 @@ from runs import run, train_command
 import human_segmentation as hs
 from human_segmentation.errors import DataError, ModelError
 from human_segmentation.export.artifact import export_model
+from human_segmentation.inference.predictor import Predictor
 from human_segmentation.models.weights import read_params
 from human_segmentation.training.checkpoint import find_checkpoint, load_network
+from human_segmentation.training.engine import NetworkEngine
+from human_segmentation.training.evaluation import evaluate
 
 
 def test_training_learns(trained):
@@ -90,7 +93,33 @@ def test_resumed_run_goes_on_as_if_it_had_not_stopped(samples, trained, tmp_path
     one = read_params(folder / "epoch_6" / "model.pdparams")
     two = read_params(tmp_path / "epoch_6" / "model.pdparams")
     assert all(np.array_equal(one[name], two[name]) for name in one)
-    assert resumed["miou"] == best["miou"]
+    # the best model of the new folder, which may be another one than that of the whole run
+    assert load_network(tmp_path / "best_model")[1].metrics.items() <= resumed.items()
+    assert resumed["miou"] <= best["miou"]
+
+
+def test_dropout_goes_on_where_it_stopped(samples, tmp_path):
+    options = {"model": "HumanSegServer", "size": 32, "batch_size": 16}
+    run(samples, tmp_path / "whole", **options)
+    run(samples, tmp_path / "stopped", resume_checkpoint=tmp_path / "whole" / "epoch_1", **options)
+    one, two = (read_params(tmp_path / name / "epoch_2" / "raw.pdparams") for name in ("whole", "stopped"))
+    assert all(np.array_equal(one[name], two[name]) for name in one)
+
+
+def test_nothing_is_left_to_train(samples, trained, tmp_path):
+    folder, best = trained
+    assert run(samples, folder, num_epochs=6, resume_checkpoint=folder) == best
+    with pytest.raises(DataError, match="--num_epochs 6: the checkpoint has 6 epochs already; give more"):
+        run(samples, tmp_path, num_epochs=6, resume_checkpoint=folder)
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_runs_in_one_folder(samples, tmp_path):
+    run(samples, tmp_path, num_epochs=3)
+    second = run(samples, tmp_path, num_epochs=1, learning_rate=1e-6)
+    assert find_checkpoint(tmp_path, "HumanSegMobile") == tmp_path / "epoch_1"
+    assert load_network(tmp_path / "best_model")[1].metrics.items() <= second.items()
+    assert second["loss"] == json.loads((tmp_path / "epoch_1" / "progress.json").read_text())["history"][0]["loss"]
 
 
 def test_fewer_photos_than_a_batch(samples, tmp_path):
@@ -124,10 +153,24 @@ def test_early_stopping(samples, tmp_path):
     assert len(scores) == np.argmax(scores) + 1 + 2
 
 
-@pytest.mark.parametrize("option", ["learning_rate", "num_epochs", "batch_size", "save_interval_epochs"])
-def test_impossible_numbers(samples, tmp_path, option):
-    with pytest.raises(DataError, match=f"--{option}"):
-        run(samples, tmp_path, **{option: 0})
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("learning_rate", 0),
+        ("learning_rate", float("nan")),
+        ("num_epochs", 0),
+        ("batch_size", 0),
+        ("save_interval_epochs", 0),
+        ("width", float("inf")),
+        ("clip", -1),
+        ("ema", 1.5),
+        ("early_stopping", -1),
+    ],
+)
+def test_impossible_numbers(samples, tmp_path, option, value):
+    with pytest.raises(DataError, match=f"--{option} must be .* and it is {value}"):
+        run(samples, tmp_path, **{option: value})
+    assert not list(tmp_path.iterdir())
 
 
 def tensorboard_events(path):
@@ -178,7 +221,7 @@ def test_a_killed_run_resumes_bit_for_bit(discs, tmp_path):
         assert all(np.array_equal(one[key], two[key]) for key in one), name
 
 
-def test_two_processes_train_one_network(discs, tmp_path):
+def test_two_processes_train_one_network(discs, samples, tmp_path):
     launch = ["-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--backend", "gloo"]
     log = ["--log_dir", str(tmp_path / "log")]
     python, *script = train_command(discs, tmp_path / "run", "--learning_rate", "0.003")
@@ -186,7 +229,10 @@ def test_two_processes_train_one_network(discs, tmp_path):
     subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "CUDA_VISIBLE_DEVICES": ""}, timeout=300)
     history = json.loads((tmp_path / "run" / "epoch_6" / "progress.json").read_text())["history"]
     assert history[-1]["loss"] < 0.8 * history[0]["loss"]
-    load_network(tmp_path / "run" / "best_model")
+    # the statistics of batch normalisation are the same in both processes: each measured its half of the photos
+    network, config = load_network(tmp_path / "run" / "best_model")
+    measured = evaluate(Predictor(NetworkEngine(network), config.preprocess), samples[:4])
+    assert measured == pytest.approx(config.metrics, abs=1e-4)
     logs = [path.read_text() for path in sorted((tmp_path / "log").glob("workerlog.*"))]
     assert logs[0].count("epoch 6/6: loss") == 1
     assert "epoch 6/6: loss" not in logs[1]

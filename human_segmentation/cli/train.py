@@ -13,9 +13,10 @@ from human_segmentation.inference.preprocess import Preprocess
 from human_segmentation.models.zoo import MODELS
 from human_segmentation.training.objectives import Objective, PortraitNetObjective
 from human_segmentation.training.optimizer import SCHEDULES
+from human_segmentation.training.options import TrainOptions
 from human_segmentation.training.recipes import RECIPES
 from human_segmentation.training.run_log import WRITERS
-from human_segmentation.training.trainer import TrainOptions, train
+from human_segmentation.training.trainer import train
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,13 +100,17 @@ def build_preprocess(args: argparse.Namespace) -> Preprocess:
 
 def build_training_set(args: argparse.Namespace, plain: bool, num_classes: int = 2) -> TrainingSet:
     """The photos of all lists; `plain` asks for those without changes of texture too."""
+    if args.seed < 0:
+        raise DataError(f"--seed {args.seed}: the number must be 0 or more")
     parts = []
     if args.train_list:
         parts.append(WeightedSamples(read_list(args.train_list, args.data_dir)))
     for entry in args.dataset:
-        name, _, weight = entry.partition("=")
+        name, sign, weight = entry.rpartition("=")
+        if not sign or Path(entry).is_file():
+            name, weight = entry, "1"
         try:
-            share = float(weight or 1)
+            share = float(weight)
             if not 0 < share < math.inf:
                 raise ValueError
         except ValueError as error:

@@ -2,7 +2,9 @@
 
 import json
 import sys
+import time
 from dataclasses import asdict, dataclass, field
+from math import inf
 from pathlib import Path
 
 import paddle
@@ -37,10 +39,12 @@ class Progress:
     Attributes:
         epochs: Epochs that are done.
         history: What each of them brought.
+        started: When the run began, in seconds since 1970, which tells the checkpoints of two runs in one folder apart.
     """
 
     epochs: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+    started: float = field(default_factory=time.time)
 
 
 def _write_model(folder: Path, params: dict[str, paddle.Tensor], config: ModelConfig) -> None:
@@ -92,39 +96,59 @@ def find_checkpoint(path: Path, model: str, prior_channel: bool = False) -> Path
 
     Args:
         path: An epoch_N folder, or the folder of a run: its newest whole checkpoint is taken, damaged ones are named.
+            Where the folder holds checkpoints of several runs, it is that of the run that began last.
         model: The network that is trained.
         prior_channel: Whether it has a prior channel.
 
     Raises:
         ModelError: There is no whole checkpoint of this network.
     """
-    if (path / PROGRESS_FILE).is_file():
-        folders = [path]
+    if (path / PROGRESS_FILE).exists():
+        folder = path
+        _check_whole(folder)
     else:
-        folders = sorted(path.glob("epoch_*"), key=lambda p: int(p.name[6:]) if p.name[6:].isdigit() else -1)
-    for folder in reversed(folders):
+        folder = _newest_whole(path)
+    config = ModelConfig.read(folder)
+    if config.model != model:
+        raise ModelError(f"{folder}: this is a checkpoint of {config.model}, not of {model}; give --model_type")
+    if config.prior_channel != prior_channel:
+        found, do = ("with", "give") if config.prior_channel else ("without", "leave out")
+        raise ModelError(f"{folder}: this is a checkpoint {found} a prior channel; {do} --prior_channel")
+    return folder
+
+
+def _newest_whole(run: Path) -> Path:
+    for folder in sorted(run.glob("epoch_*"), key=_age, reverse=True):
         try:
-            config = ModelConfig.read(folder)
-            for name in (PARAMS_FILE, RAW_FILE, OPTIMIZER_FILE):
-                read_pickle(folder / name)
-            _read_progress(folder)
+            _check_whole(folder)
         except ModelError as error:
             print(f"{folder}: the checkpoint is damaged and passed over ({error})", file=sys.stderr)
             continue
-        if config.model != model:
-            raise ModelError(f"{folder}: this is a checkpoint of {config.model}, not of {model}; give --model_type")
-        if config.prior_channel != prior_channel:
-            found, do = ("with", "give") if config.prior_channel else ("without", "leave out")
-            raise ModelError(f"{folder}: this is a checkpoint {found} a prior channel; {do} --prior_channel")
         return folder
-    raise ModelError(f"{path}: there is no whole checkpoint; give an epoch_N folder, or the --save_dir of a run")
+    raise ModelError(f"{run}: there is no whole checkpoint; give an epoch_N folder, or the --save_dir of a run")
+
+
+def _age(folder: Path) -> tuple[float, int]:
+    """What sorts checkpoints; one that does not say comes last, to be named as damaged."""
+    try:
+        state = _read_progress(folder)
+    except ModelError:
+        return inf, 0
+    return state["started"], state["epochs"]
+
+
+def _check_whole(folder: Path) -> None:
+    ModelConfig.read(folder)
+    for name in (PARAMS_FILE, RAW_FILE, OPTIMIZER_FILE):
+        read_pickle(folder / name)
+    _read_progress(folder)
 
 
 def _read_progress(folder: Path) -> dict:
     path = folder / PROGRESS_FILE
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
-        return {name: state[name] for name in ("epochs", "history", "average_steps")}
+        return {name: state[name] for name in ("epochs", "history", "started", "average_steps")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: the state of the run cannot be read ({error}); give another checkpoint") from error
 

@@ -58,7 +58,8 @@ def mean_of(tensors: Sequence[paddle.Tensor]) -> None:
 def average_step(network: nn.Layer) -> None:
     """Averages gradients and batch-norm statistics, between `backward` and the optimiser's step."""
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    mean_of([*gradients, *network.buffers()])
+    # Paddle counts the statistics among the parameters, as those without a gradient.
+    mean_of([*gradients, *(p for p in network.parameters() if p.stop_gradient)])
 
 
 def broadcast(network: nn.Layer) -> None:

@@ -37,6 +37,7 @@ def train_one_epoch(
     preprocess: Preprocess,
     optimizer: Optimizer,
     average: WeightAverage,
+    show: Callable[[float], None],
     amp: bool = False,
 ) -> tuple[float, float]:
     """Trains on every batch once.
@@ -49,6 +50,7 @@ def train_one_epoch(
         preprocess: Normalises the photos.
         optimizer: Its learning rate moves on every step.
         average: Follows the weights.
+        show: Is told the loss of every step.
         amp: Whether to compute in mixed precision.
 
     Returns:
@@ -68,6 +70,7 @@ def train_one_epoch(
         losses.append(float(loss))
         if not np.isfinite(losses[-1]):
             raise FloatingPointError(f"the loss is {losses[-1]} at step {len(losses)}")
+        show(losses[-1])
         scaler.scale(loss).backward()
         distributed.average_step(network)
         scaler.step(optimizer)

@@ -7,6 +7,7 @@ from tqdm import tqdm
 
 from human_segmentation.datasets.dataset import read_sample
 from human_segmentation.datasets.list_file import Sample
+from human_segmentation.errors import ModelError
 from human_segmentation.inference.predictor import Predictor
 from human_segmentation.training import matting
 from human_segmentation.training.metrics import SegmentationMetrics
@@ -47,11 +48,20 @@ def measure(predictor: Predictor, samples: Sequence[Sample]) -> Evaluation:
     Args:
         predictor: What is measured.
         samples: Photos and labels.
+
+    Raises:
+        DataError: A photo or its label cannot be used.
+        ModelError: The network's weights are so far off that its scores are no numbers.
     """
     evaluation = Evaluation(predictor.num_classes)
     for sample in tqdm(samples, desc="evaluate", disable=None):
         image, levels, valid = read_sample(sample, predictor.num_classes)
         alpha, classes = predictor.segment(image)
+        if not np.isfinite(alpha).all():
+            raise ModelError(
+                f"{sample.image}: the network's scores of it are no numbers, as its training ran away; train it again "
+                "with a lower --learning_rate or with --clip"
+            )
         evaluation.masks.update(classes, (levels >= 128).sum(-1, dtype=np.uint8), valid > 0)
         label = levels[..., 0]
         if ((label > 0) & (label < 255)).any():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import paddle
@@ -82,7 +83,7 @@ def load_mobilenetv2(encoder: MobileNetV2, path: Path, preprocess: Preprocess, i
         with np.load(path) as file:
             weights = [file[f"{i:02d}.weight"].astype(np.float32) for i in range(len(layers))]
             biases = [file[f"{i:02d}.bias"].astype(np.float32) for i in range(len(layers))]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise ModelError(f"{path}: these are no MobileNetV2 weights ({error}); give the npz file") from error
     weights[0], biases[0] = _converted(weights[0], biases[0], preprocess)
     priors = encoder.stem.conv.weight.shape[1] - 3

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,10 @@ from paddle import nn
 from paddle.io import BatchSampler
 from tqdm import tqdm
 
-from human_segmentation.datasets.dataset import MAX_CLASSES, TrainingSet
+from human_segmentation.datasets.dataset import TrainingSet, read_sample
 from human_segmentation.datasets.list_file import Sample
-from human_segmentation.errors import DataError, HumanSegError
+from human_segmentation.errors import DataError, HumanSegError, ModelError
+from human_segmentation.files import check_folder
 from human_segmentation.inference.model_config import TRAINED, ModelConfig
 from human_segmentation.inference.predictor import Predictor
 from human_segmentation.models.zoo import build_network
@@ -32,57 +33,14 @@ from human_segmentation.training.evaluation import Evaluation, measure
 from human_segmentation.training.initial import start_from
 from human_segmentation.training.loading import Batches
 from human_segmentation.training.metrics import part_ious
-from human_segmentation.training.objectives import Objective
 from human_segmentation.training.optimizer import build_optimizer, build_schedule
+from human_segmentation.training.options import TrainOptions, check
 from human_segmentation.training.recipes import RECIPES
 from human_segmentation.training.report import panel, write_report
 from human_segmentation.training.run_log import RunLog
 
 PANELS = 4
 BEST = "best_model"
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """What a run is asked to do; the names are those of the command's flags.
-
-    Attributes:
-        model_type: A key of the zoo.
-        save_dir: Folder of the run.
-        prior_channel: Whether the network also sees the score of the frame before.
-        width: Factor of the network's channels.
-        pretrain_weights: Where the network starts: a trained model, or ImageNet weights for PortraitNet's encoder.
-        resume_checkpoint: Where the run goes on: an epoch_N folder, or the folder of a run for its newest whole one.
-        num_epochs: Epochs of the whole run.
-        batch_size: Photos a step, over all processes.
-        learning_rate: Highest learning rate.
-        schedule: A name of `SCHEDULES`; None takes the recipe's.
-        ema: Share of the averaged weights that a step keeps; 0 evaluates and saves the weights themselves.
-        clip: Largest norm of the gradients; None leaves them.
-        early_stopping: Epochs without a better mIoU after which the run ends; None never ends it early.
-        save_interval_epochs: Epochs between checkpoints.
-        amp: Whether a GPU computes in mixed precision.
-        writers: Keys of `run_log.WRITERS`.
-        objective: The loss; None takes the recipe's.
-    """
-
-    model_type: str
-    save_dir: Path
-    prior_channel: bool = False
-    width: float = 1.0
-    pretrain_weights: Path | None = None
-    resume_checkpoint: Path | None = None
-    num_epochs: int = 10
-    batch_size: int = 8
-    learning_rate: float = 0.001
-    schedule: str | None = None
-    ema: float = 0.998
-    clip: float | None = None
-    early_stopping: int | None = None
-    save_interval_epochs: int = 1
-    amp: bool = False
-    writers: tuple[str, ...] = ()
-    objective: Objective | None = None
 
 
 def train(options: TrainOptions, training_set: TrainingSet, val_samples: Sequence[Sample]) -> dict[str, float]:
@@ -98,23 +56,7 @@ def train(options: TrainOptions, training_set: TrainingSet, val_samples: Sequenc
         HumanSegError: The data, the weights or the folder cannot be used, or the loss is not a number.
     """
     distributed.start()
-    for name in ("num_epochs", "batch_size", "learning_rate", "save_interval_epochs", "width"):
-        if getattr(options, name) <= 0:
-            raise DataError(f"--{name} must be above 0, and it is {getattr(options, name)}")
-    if not 2 <= training_set.num_classes <= MAX_CLASSES:
-        raise DataError(
-            f"--num_classes {training_set.num_classes}: labels have 2 to {MAX_CLASSES} classes; give 2 for background "
-            "and person"
-        )
-    if options.amp and not paddle.get_device().startswith("gpu"):
-        raise DataError("--amp: mixed precision takes a GPU and a Paddle that is built for it; leave --amp out")
-    if len(training_set) < options.batch_size:
-        raise DataError(
-            f"the training list has {len(training_set)} photos and a batch {options.batch_size}; "
-            "give more photos or a smaller --batch_size"
-        )
-    if options.batch_size % distributed.world():
-        raise DataError(f"--batch_size {options.batch_size} cannot be divided among {distributed.world()} processes")
+    check(options, training_set)
     # The optimiser's state goes by names, which would otherwise count on from whatever was built before.
     with paddle.utils.unique_name.guard():
         return _Run(options, training_set, val_samples).run()
@@ -151,6 +93,7 @@ class _Run:
         if options.resume_checkpoint is not None:
             folder = find_checkpoint(options.resume_checkpoint, options.model_type, options.prior_channel)
             self.progress = load_checkpoint(folder, self.network, self.average, self.optimizer)
+        self.best = _row_of(options.save_dir / BEST, self.progress.history)
 
     def _predictor(self, network: nn.Layer) -> Predictor:
         engine, num_classes = NetworkEngine(network), self.training_set.num_classes
@@ -159,13 +102,19 @@ class _Run:
     def run(self) -> dict[str, float]:
         """Trains to the end."""
         options = self.options
+        # What cannot be used is told now, and not after an epoch.
+        check_folder(options.save_dir)
+        for sample in self._share(self.val_samples):
+            read_sample(sample, self.training_set.num_classes)
         log = RunLog(options.save_dir, list(options.writers) if distributed.rank() == 0 else [])
         for epoch in range(self.progress.epochs, options.num_epochs):
             row = self._train_epoch(epoch)
             evaluation = self._evaluate()
             metrics = evaluation.compute()
-            better = metrics["miou"] > max((old["miou"] for old in self.progress.history), default=-1.0)
-            self.progress = Progress(epoch + 1, [*self.progress.history, row | metrics])
+            better = self.best is None or metrics["miou"] > self.best["miou"]
+            if better:
+                self.best = row | metrics
+            self.progress = replace(self.progress, epochs=epoch + 1, history=[*self.progress.history, row | metrics])
             if distributed.rank() == 0:
                 self._say(row | metrics)
                 self._save(metrics, better)
@@ -183,6 +132,10 @@ class _Run:
         """Trains on every photo once; returns what the epoch's row of the history has beside the metrics."""
         options, world = self.options, distributed.world()
         self.training_set.set_epoch(epoch)
+        # What dropout draws is the epoch's too, so that a run that was stopped draws it again.
+        paddle.seed(
+            int(np.random.SeedSequence([self.training_set.seed, epoch, distributed.rank()]).generate_state(1)[0])
+        )
         share = list(range(distributed.rank(), len(self.training_set) // world * world, world))
         sampler = BatchSampler(sampler=share, batch_size=options.batch_size // world, drop_last=True)
         batches = Batches(self.training_set, sampler)
@@ -199,14 +152,16 @@ class _Run:
                     self.preprocess,
                     self.optimizer,
                     self.average,
+                    lambda loss: bar.set_postfix(loss=f"{loss:.4f}", refresh=False),
                     amp=options.amp,
                 )
             except FloatingPointError as error:
                 raise HumanSegError(
-                    f"{title}: {error}; the checkpoints in {options.save_dir} are good: resume from one with a lower "
+                    f"{title}: {error}; go on from a checkpoint, if there is one, or start again, with a lower "
                     "--learning_rate or with --clip"
                 ) from error
         seconds = time.perf_counter() - start
+        loss = float(np.mean(distributed.gathered(loss)))
         return {
             "loss": loss,
             "learning_rate": float(self.optimizer.get_lr()),
@@ -218,11 +173,13 @@ class _Run:
         """Measures the averaged weights, each process on its share of the photos."""
         self.averaged.set_state_dict(self.average.state_dict())
         evaluation = Evaluation(self.training_set.num_classes)
-        for part in distributed.gathered(
-            measure(self.predictor, self.val_samples[distributed.rank() :: distributed.world()])
-        ):
+        for part in distributed.gathered(measure(self.predictor, self._share(self.val_samples))):
             evaluation.merge(part)
         return evaluation
+
+    def _share(self, samples: Sequence[Sample]) -> Sequence[Sample]:
+        """The samples that this process evaluates."""
+        return samples[distributed.rank() :: distributed.world()]
 
     def _say(self, row: dict[str, float]) -> None:
         parts = "".join(f", {name} {value:.4f}" for name, value in part_ious(row).items())
@@ -258,12 +215,24 @@ class _Run:
 
     def _finish(self) -> dict[str, float]:
         """Writes the report on the best model; returns its metrics."""
-        best = max(self.progress.history, key=lambda row: row["miou"])
-        folder = self.options.save_dir / BEST
-        if distributed.rank() == 0 and folder.is_dir():
-            network, _ = load_network(folder)
+        if self.best is None:
+            done = self.progress.epochs
+            raise DataError(
+                f"--num_epochs {self.options.num_epochs}: the checkpoint has {done} epochs already; give more"
+            )
+        if distributed.rank() == 0:
+            network, _ = load_network(self.options.save_dir / BEST)
             predictor = self._predictor(network)
             scores = measure(predictor, self.val_samples).masks.foreground
             path = self.options.save_dir / "report.html"
             write_report(path, self.progress.history, predictor, self.val_samples, scores)
-        return best
+        return self.best
+
+
+def _row_of(folder: Path, history: list[dict[str, float]]) -> dict[str, float] | None:
+    """The row of a run's history that a best model belongs to; None where there is no model, or another run's."""
+    try:
+        metrics = ModelConfig.read(folder).metrics
+    except ModelError:
+        return None
+    return next((row for row in history if metrics and metrics.items() <= row.items()), None)

@@ -19,7 +19,7 @@ from params import build_twin, from_paddle, to_paddle
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from human_segmentation.cli import exit_code
+from human_segmentation.cli import Parser, exit_code
 from human_segmentation.cli.train import add_data_arguments, build_objective, build_preprocess, build_training_set
 from human_segmentation.datasets.list_file import read_list
 from human_segmentation.errors import HumanSegError, ModelError
@@ -164,7 +164,7 @@ def check(folder: Path, engine: TwinEngine, preprocess: Preprocess, prior_channe
 
 def main() -> int:
     """The command."""
-    parser = argparse.ArgumentParser(description="Train HumanSegMobile or PortraitNet in PyTorch.")
+    parser = Parser(description="Train HumanSegMobile or PortraitNet in PyTorch.")
     add_data_arguments(parser)
     parser.add_argument("--resume", action="store_true", help="go on from the last whole epoch of --save_dir")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
