@@ -43,7 +43,7 @@ class Geometry:
     """
 
     angle: float = 45.0
-    scale: tuple[float, float] = (0.8, 1.5)
+    scale: tuple[float, float] = (0.5, 1.5)
     aspect: float = 1.3
     shift: float = 0.25
     portrait: float = 0.4

@@ -1,4 +1,4 @@
-"""Batches from a worker process."""
+"""Batches from worker processes."""
 
 import ctypes
 import os
@@ -13,14 +13,14 @@ from paddle.io import BatchSampler, DataLoader
 
 from human_segmentation.datasets.dataset import TrainingSet
 from human_segmentation.errors import DataError
+from human_segmentation.training import distributed
 
-WORKERS = 1
 PR_SET_PDEATHSIG = 1
 """Linux's number for the request to be told of the parent's end."""
 
 
 class Batches:
-    """The batches of an epoch, made by a worker process.
+    """The batches of an epoch, made by worker processes.
 
     Args:
         training_set: Where the samples come from.
@@ -31,7 +31,7 @@ class Batches:
         self._loader = DataLoader(
             _Guarded(training_set),
             batch_sampler=sampler,
-            num_workers=WORKERS,
+            num_workers=_workers(),
             collate_fn=_stack,
             worker_init_fn=_end_with_parent,
         )
@@ -75,6 +75,11 @@ def _stack(samples: Sequence[tuple[NDArray[np.uint8], ...] | DataError]) -> list
             return [np.frombuffer(os.fsencode(str(sample)), np.uint8)]
         fields.append(sample)
     return [np.stack(field) for field in zip(*fields, strict=True)]
+
+
+def _workers() -> int:
+    """One on a CPU, whose cores the network takes itself; beside GPUs, the share of this process."""
+    return 1 if paddle.get_device() == "cpu" else max(1, (os.cpu_count() or 1) // distributed.world())
 
 
 def _end_with_parent(_worker: int) -> None:
