@@ -28,6 +28,11 @@ def plain(index: int, size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
     return np.full((size[1], size[0], 3), color(index), np.uint8)
 
 
+def quarters() -> NDArray[np.uint8]:
+    """Four flat colours, one in each corner."""
+    return np.kron(np.uint8([[[1, 0, 0], [0, 1, 0]], [[0, 0, 1], [1, 1, 1]]]), np.full((24, 32, 1), 220, np.uint8))
+
+
 def index_of(image: NDArray[np.uint8], count: int) -> int:
     """Which of the first `count` frames a picture is."""
     middle = image[image.shape[0] // 2, image.shape[1] // 2].astype(int)

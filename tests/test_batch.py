@@ -142,8 +142,6 @@ def test_two_results_of_one_name(tmp_path, folder, batch):
     ("given", "options", "words"),
     [
         ("in", ["--output", "a.png"], "--output: it does not go with --input_dir"),
-        ("in", ["--image_path", PHOTO], "--image_path: it does not go with --input_dir"),
-        ("in", ["--video_path", CLIP], "--video_path: it does not go with --input_dir"),
         ("in", ["--fps", 25], "--fps: it does not go with --input_dir"),
         ("in", ["--start", "soon"], "error: --start soon: this is no time"),
         ("in", ["--codec", "nonsense"], "--codec nonsense"),
@@ -172,8 +170,34 @@ def test_no_background(tmp_path, folder, batch):
 def test_a_folder_that_cannot_be_written_ends_the_batch(tmp_path, folder, batch):
     (tmp_path / "out").write_text("in the way")
     code, printed, errors = batch()
-    assert (code, printed, len(errors)) == (2, [f"{tmp_path}/out: 0 made"], 1)
+    assert (code, printed, len(errors)) == (2, [f"{tmp_path}/out: 0 made, 1 failed: {folder}/B.PNG"], 1)
     assert "cannot be written" in errors[0]
+
+
+def test_a_full_disk_ends_the_batch(tmp_path, folder, batch, disk):
+    cv2.imwrite(str(folder / "b.bmp"), np.zeros((700, 700, 3), np.uint8))
+    code, printed, errors = batch(save_dir="disk/out")
+    assert (code, printed, len(errors)) == (2, [f"{disk}/out: 2 made, 1 failed: {folder}/b.bmp"], 1)
+    assert "b.bmp: cannot be written (No space left on device)" in errors[0]
+    assert names(disk / "out") == ["B.PNG", "a.jpg"]
+
+
+def test_a_video_that_the_encoder_refuses_does_not_end_the_batch(tmp_path, folder, batch):
+    write_clip(folder / "a.mkv", [np.zeros((16, 17000, 3), np.uint8)] * 2, codec="ffv1")
+    code, printed, errors = batch()
+    assert (code, printed, len(errors)) == (2, [f"{tmp_path}/out: 4 made, 1 failed: {folder}/a.mkv"], 1)
+    assert f"{tmp_path}/out/a.mp4: the encoder libx264 does not start with 17000x16 pixels" in errors[0]
+    assert_whole(tmp_path / "out")
+
+
+def test_photo_whose_name_looks_like_that_of_numbered_ones(tmp_path, folder, batch):
+    shutil.copy(folder / "a.jpg", folder / "50%done.jpg")
+    assert batch()[0] == 0
+    assert names(tmp_path / "out") == ["50%done.jpg", "B.PNG", "a.jpg", "c.png", "d.mp4"]
+    assert batch()[1][0].startswith(f"{tmp_path}/out: 0 made, 5 there already")
+    alone = ["--image_path", folder / "50%done.jpg", "--save_dir", tmp_path / "alone", *BLUE]
+    assert run_command("replace", list(map(str, alone))) == 0
+    assert files_of(tmp_path / "alone") == {"50%done.jpg": (tmp_path / "out" / "50%done.jpg").read_bytes()}
 
 
 def test_video_infer_takes_folders_too(tmp_path, folder, batch):

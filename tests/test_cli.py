@@ -170,6 +170,13 @@ MODEL = "pretrain_weights/humanseg_mobile_inference"
         (["--video_path", PHOTO, "--background_video_path", "README.md"], "README.md"),
         (["--video_path", "README.md", *BLUE], "README.md"),
         (["--camera", 99, *BLUE], "camera 99"),
+        (["--image_path", PHOTO, "--video_path", CLIP, *BLUE], "--video_path: not allowed with argument --image_path"),
+        (["--input_dir", "data", "--image_path", PHOTO, *BLUE], "--image_path: not allowed with argument --input_dir"),
+        (["--video_path", CLIP, "--camera", 1, *BLUE], "--camera: not allowed with argument --video_path"),
+        (
+            ["--image_path", PHOTO, "--background_image_path", BACKGROUND, *BLUE],
+            "--background_color: not allowed with argument --background_image_path",
+        ),
     ],
 )
 def test_bad_input(tmp_path, args, words):
@@ -226,9 +233,30 @@ def test_full_disk(disk, name):
     assert not written or name == "%d.png"
 
 
-def test_no_display_for_a_window():
-    environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
-    assert "no display" in fail("bg_replace.py", "--camera", CLIP, *BLUE, env=environment)
+@pytest.fixture
+def no_screen():
+    """The environment of a program that cannot show windows."""
+    return {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
+
+
+def test_no_display_for_a_window(no_screen):
+    assert "no display" in fail("bg_replace.py", "--camera", CLIP, *BLUE, env=no_screen)
+
+
+def test_a_camera_is_recorded_without_a_display(tmp_path, no_screen):
+    result = command("bg_replace.py", "--camera", CLIP, *BLUE, "--output", tmp_path / "o.mp4", env=no_screen)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == f"there is no display for a window; Ctrl-C ends the run\n{tmp_path}/o.mp4\n"
+    frames = decoded(tmp_path / "o.mp4")
+    assert frames and frames[0].shape == (360, 640, 3)
+    assert np.abs(frames[0][:20, :20].mean((0, 1)) - (255, 0, 0)).max() < 6
+
+
+def test_a_virtual_camera_needs_no_display(no_screen):
+    if list(Path("/dev").glob("video*")):
+        pytest.skip("there are cameras here")
+    message = fail("bg_replace.py", "--camera", CLIP, *BLUE, "--virtual_camera", env=no_screen)
+    assert "the system has no virtual camera that is free" in message
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import color, copy, frames, index_of, places, plain, read, sound_packets, sound_span, spoil, write_clip
+from clips import color, copy, frames, index_of, places, plain, read, sound_span, spoil, write_clip
 from numpy.typing import NDArray
 
 from human_segmentation.errors import DataError
@@ -159,21 +159,6 @@ def test_frames_of_another_size_are_fitted_into_the_first_one(tmp_path: Path, su
         assert not frame.image[:12].any()
         assert not frame.image[36:].any()
     assert source.notes() == [f"{path}: the size changes to 96x36 at 0.2 seconds; such pictures were fitted into 64x48"]
-
-
-def test_joined_files_follow_one_another_with_their_sound(tmp_path: Path) -> None:
-    path = write_clip(tmp_path / "a.ts", 30, sound="aac")
-    path.write_bytes(path.read_bytes() * 3)
-    source, read_frames = read(path)
-    assert [index_of(frame.image, 30) for frame in read_frames] == list(range(30)) * 3
-    steps = np.diff([frame.time for frame in read_frames])
-    assert steps == pytest.approx([0.04] * 89, abs=1e-4)
-    assert source.notes() == [
-        f"{path}: the time begins anew, as in files that were joined byte by byte; the parts follow one another"
-    ]
-    copy(path, tmp_path / "b.mp4")
-    assert sound_span(tmp_path / "b.mp4")[1] == pytest.approx(3.6, abs=0.1)
-    assert len(sound_packets(tmp_path / "b.mp4")) == len(sound_packets(path))
 
 
 def test_video_without_frames(tmp_path: Path) -> None:

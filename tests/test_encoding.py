@@ -14,7 +14,7 @@ from clips import copy, frames, index_of, plain, write_clip
 from conftest import ROOT, names
 from numpy.typing import NDArray
 
-from human_segmentation.errors import OutputError
+from human_segmentation.errors import DataError, OutputError
 from human_segmentation.video.encoding import ENCODERS, choose_encoding
 from human_segmentation.video.frames import Source
 from human_segmentation.video.video_sink import VideoSink
@@ -91,6 +91,17 @@ def test_an_encoder_that_is_not_there(codec: str) -> None:
         choose_encoding(Path("a.mp4"), codec=codec)
 
 
+@pytest.mark.parametrize("codec", ["libx264rgb", "png", "qtrle"])
+def test_encoders_without_yuv_keep_the_colors(tmp_path: Path, codec: str) -> None:
+    images = [np.full((48, 64, 3), bgr, np.uint8) for bgr in ((255, 0, 0), (0, 255, 0), (30, 60, 200))]
+    path = tmp_path / "a.mov"
+    with VideoSink(path, Source(), choose_encoding(path, codec=codec)) as sink:
+        for index, image in enumerate(images):
+            sink.write(image, 40 * index)
+    for written, image in zip(frames(path)[1], images, strict=True):
+        assert np.abs(written.astype(int) - image).max() <= (2 if codec == "libx264rgb" else 0)
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -105,19 +116,19 @@ def test_settings_that_are_not_there(settings: dict, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "settings", "words"),
+    ("name", "settings", "error", "words"),
     [
-        ("b.webm", {"codec": "libx264"}, "b.webm: '.webm' cannot hold what the encoder libx264 makes; leave "),
-        ("b.mp4", {"codec": "prores_aw"}, "b.mp4: '.mp4' cannot hold what the encoder prores_aw makes"),
-        ("b.mp4", {"crf": -7}, "b.mp4: the encoder libx264 does not start with 64x48 pixels and these settings"),
-        ("b.mkv", {"codec": "libx265", "crf": 99}, "b.mkv: the encoder libx265 does not start"),
+        ("b.webm", {"codec": "libx264"}, OutputError, "b.webm: '.webm' cannot hold what the encoder libx264 makes; l"),
+        ("b.mp4", {"codec": "prores_aw"}, OutputError, "b.mp4: '.mp4' cannot hold what the encoder prores_aw makes"),
+        ("b.mp4", {"crf": -7}, DataError, "b.mp4: the encoder libx264 does not start with 64x48 pixels and t"),
+        ("b.mkv", {"codec": "libx265", "crf": 99}, DataError, "b.mkv: the encoder libx265 does not start"),
     ],
 )
 def test_what_does_not_fit_leaves_nothing(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str, settings: dict, words: str
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str, settings: dict, error: type[Exception], words: str
 ) -> None:
     path = write_clip(tmp_path / "a.mp4")
-    with pytest.raises(OutputError, match=words):
+    with pytest.raises(error, match=words):
         copy(path, tmp_path / name, **settings)
     assert names(tmp_path) == ["a.mp4"]
     assert capfd.readouterr() == ("", "")
@@ -132,7 +143,7 @@ def test_small_pictures_are_encoded_or_refused(tmp_path: Path, codec: str, size:
         with VideoSink(path, source, choose_encoding(path, codec=codec)) as sink:
             for index in range(3):
                 sink.write(plain(index, size), 40 * index)
-    except OutputError as error:
+    except DataError as error:
         assert codec == "libx265" and min(size) < 4
         assert f"the encoder {codec} does not start with " in str(error)
         assert not names(tmp_path)

@@ -1,6 +1,7 @@
 """Videos are written whole, with the right pictures at the right times and their sound, or not at all."""
 
 import resource
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -42,6 +43,33 @@ def test_pictures_at_their_times(tmp_path: Path, suffix: str, time_base: Fractio
     written, images = frames(tmp_path / f"a{suffix}")
     assert written == pytest.approx([step / 25 for step in steps], abs=1e-6)
     assert [index_of(image, 12) for image in images] == list(range(12))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
+def test_the_last_picture_stays_as_long_as_that_of_the_source(tmp_path: Path, suffix: str) -> None:
+    source = Source()
+    source.time_base, source.end = Fraction(1, 1000), 12.0
+    for complete in (True, False):
+        path = tmp_path / f"{complete}{suffix}"
+        with VideoSink(path, source) as sink:
+            for time in (0, 40, 80, 2000):
+                sink.write(plain(time), time)
+            if complete:
+                sink.complete()
+        assert shown_seconds(path) == pytest.approx(12 if complete else 2, abs=0.05)
+    assert shown_seconds(copy(tmp_path / f"True{suffix}", tmp_path / f"copy{suffix}")) == pytest.approx(12, abs=0.05)
+
+
+def shown_seconds(path: Path) -> float:
+    """How long players show a file; FFmpeg counts how long decoding takes, where it is MP4."""
+    data = path.read_bytes()
+    if path.suffix in (".mp4", ".mov"):
+        header = data.index(b"mvhd") + 16
+        unit, length = struct.unpack(">II", data[header : header + 8])
+        return float(length / unit)
+    with av.open(str(path)) as container:
+        assert container.duration is not None
+        return float(container.duration / av.time_base)
 
 
 @pytest.mark.parametrize("bgr", [(255, 255, 255), (0, 0, 0), (200, 200, 200), (64, 177, 0), (0, 0, 255), (255, 0, 0)])

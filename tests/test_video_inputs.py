@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import os
 import re
 import socket
 import subprocess
@@ -115,6 +116,26 @@ def test_numbered_photos_are_never_overwritten(tmp_path: Path) -> None:
     assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
 
 
+@pytest.mark.parametrize(
+    ("given", "rate"),
+    [
+        ("29.97002997002997", Fraction(30000, 1001)),
+        ("23.976023976", Fraction(24000, 1001)),
+        ("29.97", Fraction(2997, 100)),
+        ("1/100", Fraction(1, 100)),
+    ],
+)
+def test_rate_of_numbered_photos(tmp_path: Path, given: str, rate: Fraction) -> None:
+    path = write_photos(tmp_path, range(3))
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    with open_source(parser.parse_args(["--video_path", str(path), "--fps", given])) as source:
+        assert source.rate == rate
+    done = replace("--video_path", path, "--fps", given, *BLUE, "--output", tmp_path / "o.mp4")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert frames(tmp_path / "o.mp4")[0] == pytest.approx([i / rate for i in range(3)], rel=1e-4)
+
+
 def raw(count: int) -> bytes:
     return b"".join(plain(i).tobytes() for i in range(count))
 
@@ -145,6 +166,13 @@ def test_command_on_raw_frames_without_their_size(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_command_on_closed_standard_input(tmp_path: Path) -> None:
+    arguments = ["--video_path", "-", "--raw_size", 64, 48, "--save_dir", tmp_path / "out", *BLUE]
+    message = fails(*arguments, preexec_fn=lambda: os.close(0))
+    assert message == "error: --video_path -: standard input is closed; let a program write raw frames to it\n"
+    assert not (tmp_path / "out").exists()
+
+
 def test_command_on_raw_frames_of_which_the_last_is_incomplete(tmp_path: Path) -> None:
     arguments = ["--video_path", "-", "--raw_size", 64, 48, "--fps", 10, "--save_dir", tmp_path, *BLUE]
     done = replace(*arguments, input=raw(5) + bytes(1000))
@@ -161,13 +189,17 @@ def test_command_on_raw_frames_of_which_the_last_is_incomplete(tmp_path: Path) -
     ("args", "words"),
     [
         (["--video_path", "-"], "--video_path -: raw frames do not tell their size; add --raw_size W H"),
-        (["--video_path", "-", "--raw_size", 64, 0], "--raw_size 64 0: both numbers must be 1 or more"),
+        (["--video_path", "-", "--raw_size", 64, 0], "--raw_size 64 0: both numbers must be from 1 to 16000"),
+        (["--video_path", "-", "--raw_size", 16001, 1], "--raw_size 16001 1: both numbers must be from 1 to 16000"),
         (
             ["--video_path", "-", "--raw_size", 64, 48],
             "standard input: no frame of 64x48 pixels came; check --raw_size",
         ),
         (["--video_path", "-", "--raw_size", 64, 48, "--fps", "0"], "--fps 0: this is no rate; give frames a second"),
         (["--video_path", "-", "--raw_size", 64, 48, "--fps", "1/0"], "--fps 1/0: this is no rate"),
+        (["--video_path", "-", "--raw_size", 64, 48, "--fps", "1/101"], "--fps 1/101: this is no rate"),
+        (["--video_path", "-", "--raw_size", 64, 48, "--fps", "1000.1"], "a second, from 1/100 to 1000, such as 25 or"),
+        (["--video_path", "-", "--raw_size", 64, 48, "--fps", "1e99999999"], "--fps 1e99999999: this is no rate"),
         (["--video_path", "data/video_test.mp4", "--fps", "30"], "--fps: it does not go with data/video_test.mp4"),
         (["--video_path", "data/video_test.mp4", "--raw_size", 64, 48], "--raw_size: it does not go with data/video"),
         (["--image_path", "data/human_image.jpg", "--start", "1"], "--start: it does not go with data/human_image.jpg"),
@@ -184,11 +216,13 @@ def test_command_on_raw_frames_of_which_the_last_is_incomplete(tmp_path: Path) -
 )
 def test_arguments_that_do_not_go(monkeypatch: pytest.MonkeyPatch, args: list, words: str) -> None:
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    with pytest.raises(DataError, match=re.escape(words)), open_source(parser.parse_args(map(str, args))) as source:
-        list(source)
+    parsed = parser.parse_args(map(str, args))
+    with Path(os.devnull).open() as nothing, pytest.raises(DataError, match=re.escape(words)):
+        monkeypatch.setattr("sys.stdin", nothing)
+        with open_source(parsed) as source:
+            list(source)
 
 
 @pytest.mark.parametrize(("start", "end", "count"), [("1.5", "0:02.1", 15), ("00:00:03", "1:00:00", 25)])

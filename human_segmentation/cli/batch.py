@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from human_segmentation.cli.inputs import input_path, span_of
 from human_segmentation.cli.outputs import PHOTOS, Job
-from human_segmentation.errors import DataError
+from human_segmentation.errors import DataError, OutputError
 
 VIDEOS = (
     ".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts",
@@ -31,8 +31,8 @@ def find_inputs(args: argparse.Namespace) -> list[tuple[argparse.Namespace, Path
     Raises:
         DataError: There are none, or other arguments do not go with `--input_dir`.
     """
-    for other in ("image_path", "video_path", "fps", "raw_size", "output"):
-        if getattr(args, other, None) is not None:
+    for other in ("fps", "raw_size", "output"):
+        if getattr(args, other) is not None:
             raise DataError(f"--{other}: it does not go with --input_dir, whose results go to --save_dir; leave it out")
     span_of(args)  # where this is wrong, no file is to blame
     root, pattern = _split(args.input_dir)
@@ -86,7 +86,7 @@ def _alone(args: argparse.Namespace, flag: str, path: Path) -> argparse.Namespac
 
 
 def run_batch(jobs: Sequence[Job], save_dir: Path, work: Callable[[Job], object]) -> int:
-    """Does what is not done yet. A bad input does not end it, a result that cannot be written does.
+    """Does what is not done yet. A bad input does not end it; a place that cannot be written does, as for all others.
 
     Results appear whole or not at all, so one that is there is finished, whenever and however the run before ended.
 
@@ -100,6 +100,7 @@ def run_batch(jobs: Sequence[Job], save_dir: Path, work: Callable[[Job], object]
 
     Raises:
         DataError: Two results would have the same name.
+        OutputError: A result cannot be written, as on a full disk.
     """
     _check_names(jobs)
     waiting = [job for job in jobs if not job.finished]
@@ -111,9 +112,11 @@ def run_batch(jobs: Sequence[Job], save_dir: Path, work: Callable[[Job], object]
                 try:
                     work(job)
                     made += 1
-                except DataError as error:
-                    tqdm.write(f"error: {error}", file=sys.stderr)
+                except (DataError, OutputError) as error:
                     failed.append(str(input_path(job.args)))
+                    if isinstance(error, OutputError):
+                        raise
+                    tqdm.write(f"error: {error}", file=sys.stderr)
     finally:
         print(_summary(save_dir, made, finished, failed))
     return 2 if failed else 0

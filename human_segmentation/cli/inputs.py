@@ -1,6 +1,7 @@
 """Where frames come from: the flags and the source that they ask for."""
 
 import argparse
+import io
 import re
 import sys
 from fractions import Fraction
@@ -17,26 +18,36 @@ from human_segmentation.video.raw_source import RawSource
 from human_segmentation.video.video_source import VideoSource
 
 STANDARD_INPUT = Path("-")
+SLOWEST, FASTEST = Fraction(1, 100), 1000
+"""Frames a second."""
+FINEST_RATE = 10_000
+"""The largest denominator of a rate."""
+LARGEST_SIDE = 16_000
+"""Of raw frames, in pixels: FFmpeg holds no square that is much larger."""
+_RATE = re.compile(r"[\d./]+")
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)")
 
 
-def add_input_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where frames come from."""
-    parser.add_argument(
+def add_input_arguments(parser: argparse.ArgumentParser, photos: bool) -> None:
+    """Where frames come from; `photos` says whether a photo can be given."""
+    one = parser.add_mutually_exclusive_group()
+    if photos:
+        one.add_argument("--image_path", type=Path, help="photo to work on")
+    one.add_argument(
         "--video_path",
         type=_place,
         metavar="VIDEO",
         help="video to work on: a file, an address such as https://... or rtsp://..., numbered photos such as "
         "frames/%%05d.png, or - for raw frames on standard input; without it, the camera",
     )
-    parser.add_argument(
+    one.add_argument(
         "--input_dir",
         type=Path,
         metavar="FOLDER",
         help="folder of photos and videos to work on, or a quoted pattern such as 'clips/*.mp4'; ** goes into folders; "
         "run again, it goes on where it stopped",
     )
-    parser.add_argument(
+    one.add_argument(
         "--camera", type=_camera, default=0, metavar="N", help="number, device or address of the camera (default 0)"
     )
     parser.add_argument("--start", metavar="TIME", help="where to begin, in seconds or as [HH:]MM:SS")
@@ -58,21 +69,13 @@ def input_path(args: argparse.Namespace) -> Path | str | None:
     return getattr(args, "image_path", None) or args.video_path
 
 
-def result_name(place: Path | str) -> str:
-    """What the result of a file or address is called after, with any suffix."""
+def video_name(place: Path | str) -> str:
+    """What the result of a `--video_path` is called after, with any suffix."""
     if isinstance(place, str):
         return PurePosixPath(urlsplit(place).path).name or "video.mp4"
     if place == STANDARD_INPUT:
         return "video.mp4"
     return f"{place.absolute().parent.name}.mp4" if is_numbered(place) else place.name
-
-
-def is_input(args: argparse.Namespace, path: Path) -> bool:
-    """Whether a path is the file that is worked on, or the name of the same numbered photos."""
-    given = input_path(args)
-    if not isinstance(given, Path):
-        return False
-    return path.resolve() == given.resolve() or (path.exists() and given.exists() and path.samefile(given))
 
 
 def open_source(args: argparse.Namespace) -> Source:
@@ -87,7 +90,9 @@ def open_source(args: argparse.Namespace) -> Source:
         _refuse(args, "start", "end", "fps", "raw_size")
         return CameraSource(args.camera) if place is None else PhotoSource(args.image_path)
     if place == STANDARD_INPUT:
-        return RawSource(sys.stdin.buffer, _raw_size(args), _rate(args), span)
+        if sys.stdin is None:
+            raise DataError("--video_path -: standard input is closed; let a program write raw frames to it")
+        return RawSource(io.FileIO(sys.stdin.fileno(), closefd=False), _raw_size(args), _rate(args), span)
     _refuse(args, "raw_size")
     if isinstance(place, Path) and is_numbered(place):
         return PhotosSource(place, _rate(args), span)
@@ -119,12 +124,18 @@ def _seconds(flag: str, text: str) -> Fraction:
 
 
 def _rate(args: argparse.Namespace) -> Fraction:
+    if args.fps is None:
+        return Fraction(25)
     try:
-        rate = Fraction(25 if args.fps is None else args.fps)
+        # What other programs print as 29.97002997 is 30000/1001, and FFmpeg holds no exact fraction of so many digits.
+        rate = Fraction(args.fps if _RATE.fullmatch(args.fps) else 0).limit_denominator(FINEST_RATE)
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
-    if rate <= 0:
-        raise DataError(f"--fps {args.fps}: this is no rate; give frames a second, such as 25 or 30000/1001")
+    if not SLOWEST <= rate <= FASTEST:
+        raise DataError(
+            f"--fps {args.fps}: this is no rate; give frames a second, from {SLOWEST} to {FASTEST}, such as 25 or "
+            "30000/1001"
+        )
     return rate
 
 
@@ -132,6 +143,6 @@ def _raw_size(args: argparse.Namespace) -> tuple[int, int]:
     if args.raw_size is None:
         raise DataError("--video_path -: raw frames do not tell their size; add --raw_size W H")
     width, height = args.raw_size
-    if min(width, height) < 1:
-        raise DataError(f"--raw_size {width} {height}: both numbers must be 1 or more")
+    if min(width, height) < 1 or max(width, height) > LARGEST_SIDE:
+        raise DataError(f"--raw_size {width} {height}: both numbers must be from 1 to {LARGEST_SIDE}")
     return width, height

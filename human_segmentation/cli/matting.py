@@ -16,20 +16,20 @@ from human_segmentation.cli.inputs import add_input_arguments, input_path, open_
 from human_segmentation.cli.outputs import OUTPUT_TYPES, Job, add_output_arguments, open_sinks, plan
 from human_segmentation.inference.predictor import Predictor
 from human_segmentation.video.background import Background
-from human_segmentation.video.choice import KEYS, PictureChoice
+from human_segmentation.video.choice import PictureChoice
 from human_segmentation.video.frames import Source
 from human_segmentation.video.memory import keep_freed_memory
 from human_segmentation.video.pictures import on
-from human_segmentation.video.pipeline import Summary, run_pipeline
+from human_segmentation.video.pipeline import Summary, run_pipeline, stop_requests
 from human_segmentation.video.sinks import Sink
 from human_segmentation.video.stream import ScoreStream
 from human_segmentation.video.temporal import TRACKERS
 
 
-def add_matting_arguments(parser: argparse.ArgumentParser) -> None:
-    """The model, the frames, the result and what is between them."""
+def add_matting_arguments(parser: argparse.ArgumentParser, photos: bool = False) -> None:
+    """The model, the frames, the result and what is between them; `photos` says whether a photo can be given."""
     add_model_arguments(parser)
-    add_input_arguments(parser)
+    add_input_arguments(parser, photos)
     add_output_arguments(parser)
     parser.add_argument(
         "--temporal",
@@ -89,12 +89,11 @@ def _run(job: Job, backgrounds: Sequence[Background], predictor: Predictor, whol
         source = stack.enter_context(open_source(job.args))
         scores = ScoreStream(predictor, TRACKERS[job.args.temporal]())
         picture = PictureChoice(pictures, scores.reset)
+        stop = stack.enter_context(stop_requests(source))  # until the sinks are closed
         sinks = open_sinks(job, source, picture.press)
         for sink in sinks:
             stack.enter_context(sink)
-        if source.live:
-            print(KEYS)
-        summary = run_pipeline(source, scores, picture, sinks)
+        summary = run_pipeline(source, scores, picture, sinks, stop)
         if whole and summary.interrupted:
             raise KeyboardInterrupt  # an error is what makes sinks leave nothing
     parts: list[Source | Background | Sink] = [source, *backgrounds, *sinks]

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from human_segmentation.cli.inputs import input_path, is_input, result_name
-from human_segmentation.errors import DataError, OutputError
+from human_segmentation.cli.inputs import input_path, video_name
+from human_segmentation.cli.made_from import check_overwriting
+from human_segmentation.errors import DataError, DeviceError, OutputError
+from human_segmentation.video.choice import KEYS
 from human_segmentation.video.encoding import TRANSPARENT, choose_encoding
 from human_segmentation.video.frames import Source
 from human_segmentation.video.live import VirtualCameraSink, WindowSink
@@ -75,10 +77,12 @@ def plan(args: argparse.Namespace, name: Path | None, background: bool) -> Job:
         background: Whether a background is given.
 
     Raises:
-        DataError: Nothing says what to put behind the person.
+        DataError: Nothing says what to put behind the person, or the result would overwrite what it is made from.
         OutputError: The file cannot hold transparency.
     """
     output = _output_path(args, name)
+    if output is not None:
+        check_overwriting(args, output)
     return Job(args, output, _output_type(args, output, background))
 
 
@@ -87,11 +91,13 @@ def _output_path(args: argparse.Namespace, name: Path | None) -> Path | None:
     if args.output is not None or given is None:
         return args.output
     if given == args.video_path:
+        own = video_name(given)
         suffix = ".webm" if args.output_type == "foreground" else ".mp4"
     else:
+        own = args.image_path.name
         opaque = args.output_type not in ("alpha", "foreground")
         suffix = args.image_path.suffix if opaque and args.image_path.suffix.lower() in PHOTOS else ".png"
-    return (args.save_dir / (name or result_name(given))).with_suffix(suffix)
+    return (args.save_dir / (name or own)).with_suffix(suffix)
 
 
 def _output_type(args: argparse.Namespace, output: Path | None, background: bool) -> str:
@@ -120,28 +126,34 @@ def open_sinks(job: Job, source: Source, press: Callable[[str], None]) -> list[S
         press: Is told the keys that are pressed in the window.
 
     Raises:
-        DataError: The result would overwrite what it is made from.
+        DeviceError: Nothing would show or keep the pictures of a live source.
         OutputError: The result cannot be written as it is asked for.
     """
-    args, output, given = job.args, job.output, input_path(job.args)
-    if output is not None and is_input(job.args, output):
-        raise DataError(f"{output}: the result would overwrite what it is made from; choose another --output")
-    sinks: list[Sink] = [WindowSink(source, press)] if source.live else []
-    if args.virtual_camera:
+    sinks: list[Sink] = []
+    if job.args.virtual_camera:
         if not source.live:
-            raise OutputError(f"--virtual_camera: {given} is no camera; leave --virtual_camera out")
+            raise OutputError(f"--virtual_camera: {input_path(job.args)} is no camera; leave --virtual_camera out")
         sinks.append(VirtualCameraSink(source))
-    if output is not None:
-        sinks.append(_file_sink(job, output, source))
+    if job.output is not None:
+        sinks.append(_file_sink(job, job.output, source))
+    if source.live:
+        try:
+            sinks.append(WindowSink(source, press))
+            print(KEYS)
+        except DeviceError:
+            if not sinks:
+                raise
+            print("there is no display for a window; Ctrl-C ends the run")
     return sinks
 
 
 def _file_sink(job: Job, output: Path, source: Source) -> Sink:
     settings = {name: getattr(job.args, name) for name in ("codec", "crf", "preset")}
-    one, numbered = isinstance(source, PhotoSource), is_numbered(output)
-    if not one and not numbered:
+    # In --save_dir, a result has the name of a photo, whatever it looks like.
+    numbered = job.args.output is not None and is_numbered(output)
+    if not numbered and not isinstance(source, PhotoSource):
         return VideoSink(output, source, choose_encoding(output, job.kind == "foreground", **settings))
     for name, value in settings.items():
         if value is not None:
             raise OutputError(f"--{name} {value}: it is for videos, and {output} is a photo; leave it out")
-    return PhotoSink(output) if one else PhotosSink(output)
+    return PhotosSink(output) if numbered else PhotoSink(output)

@@ -2,12 +2,10 @@
 
 import argparse
 import functools
-import os
 from pathlib import Path
 
-import cv2
-
 from human_segmentation.cli.inputs import input_path
+from human_segmentation.cli.made_from import photos_in
 from human_segmentation.cli.matting import add_matting_arguments, run_matting
 from human_segmentation.errors import DataError
 from human_segmentation.video.background import Background, VideoBackground, color, image_file
@@ -19,9 +17,8 @@ _image = functools.cache(image_file)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of PaddleX 1.3's bg_replace.py, and ours."""
-    parser.add_argument("--image_path", type=Path, help="photo to work on")
-    add_matting_arguments(parser)
-    group = parser.add_argument_group("background (one of)")
+    add_matting_arguments(parser, photos=True)
+    group = parser.add_argument_group("background (one of)").add_mutually_exclusive_group()
     group.add_argument(
         "--background_image_path", type=Path, help="photo that covers the frame; for a camera also a folder of photos"
     )
@@ -44,8 +41,12 @@ def _backgrounds(args: argparse.Namespace) -> list[Background]:
         return [VideoBackground(args.background_video_path)]
     if args.background_image_path is not None:
         path = args.background_image_path
-        several = input_path(args) is None and path.is_dir()
-        return [_image(photo) for photo in (_photos(path) if several else [path])]
+        if input_path(args) is not None or not path.is_dir():
+            return [_image(path)]
+        photos = photos_in(path)
+        if not photos:
+            raise DataError(f"{path}: the folder has no photos; give one that has, or a photo")
+        return [_image(photo) for photo in photos]
     if args.background_color is not None:
         return [color(args.background_color)]
     if args.background_blur is not None:
@@ -53,10 +54,3 @@ def _backgrounds(args: argparse.Namespace) -> list[Background]:
     if args.background_lens is not None:
         return [LensBackground(args.background_lens)]
     return []
-
-
-def _photos(folder: Path) -> list[Path]:
-    photos = [path for path in sorted(folder.iterdir()) if path.is_file() and cv2.haveImageReader(os.fspath(path))]
-    if not photos:
-        raise DataError(f"{folder}: the folder has no photos; give one that has, or a photo")
-    return photos

@@ -9,7 +9,8 @@ import av
 from av import AudioFrame, AudioStream
 from av.container import OutputContainer
 
-from human_segmentation.video.media import Media, Timeline, Track
+from human_segmentation.video.media import Media, Track, sounds
+from human_segmentation.video.timeline import Rising
 
 T = TypeVar("T", av.Packet, AudioFrame)
 COPIED = {
@@ -24,7 +25,9 @@ LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
 
 class AudioCopy:
-    """Copies the first sound track of a video, in step with the pictures; what is damaged is left out.
+    """Copies the first sound track of a video that can be decoded, in step with the pictures.
+
+    What is damaged is left out: `notes` tells of it, and of other tracks.
 
     Sound is cut between packets: it begins with the first one at or after the start of the part, and packets of the
     usual formats last 20 to 100 ms.
@@ -41,7 +44,8 @@ class AudioCopy:
         self._media = media
         self._target = target
         self._container = media.open()
-        self._source = next(s for s in self._container.streams.audio if s.codec_context is not None)
+        self._tracks = len(self._container.streams.audio)
+        self._source = sounds(self._container)[0]
         self._track = Track(media, self._container, self._source)
         codec = self._source.codec_context
         name = codec.codec.canonical_name
@@ -64,12 +68,12 @@ class AudioCopy:
         """The packets or frames that belong to the part, with times from its start."""
         time_base = self._source.time_base or Fraction(1, self._source.sample_rate)
         start, behind = self._track.moments(time_base)
-        timeline = Timeline(time_base)
+        rising = Rising(time_base)
         for item in items:
-            if item.pts is None:
+            stamp = None if item.pts is None else rising(item.pts)
+            if stamp is None:
                 self._track.damaged += 1
                 continue
-            stamp = timeline(item.pts, item.duration or 0)
             if behind is not None and stamp >= behind:
                 return
             if stamp >= start or self._media.span.start == 0:
@@ -104,8 +108,12 @@ class AudioCopy:
 
     def notes(self) -> list[str]:
         """What was wrong with the sound up to here, each in one sentence."""
-        damaged = self._track.damaged
-        return [f"{self._media.place}: damaged packets of sound: {damaged} left out"] if damaged else []
+        said = []
+        if self._tracks > 1:
+            said.append(f"only one of its {self._tracks} sound tracks was kept")
+        if self._track.damaged:
+            said.append(f"damaged packets of sound: {self._track.damaged} left out")
+        return [f"{self._media.place}: {note}" for note in said]
 
     def __enter__(self) -> "AudioCopy":
         return self

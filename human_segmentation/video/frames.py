@@ -34,6 +34,7 @@ class Source:
         time_base: Unit of the frames' `pts`, in seconds.
         rate: Frames a second, where known.
         length: Number of frames, where known or nearly known.
+        end: When the last frame that came ends, in seconds, where known.
         audio: What has the sound, where there is any.
         live: Whether frames come in their own time and are lost where nobody takes them.
     """
@@ -41,6 +42,7 @@ class Source:
     time_base: Fraction = MILLISECOND
     rate: Fraction | None = None
     length: int | None = None
+    end: float | None = None
     audio: Media | None = None
     live: bool = False
 
@@ -52,6 +54,9 @@ class Source:
 
     def __iter__(self) -> Iterator[Frame]:
         raise NotImplementedError
+
+    def cancel(self) -> None:
+        """Ends the iteration soon, from another thread or a signal handler, where frames may be long in coming."""
 
     def notes(self) -> list[str]:
         """What was wrong with the frames up to here, each in one sentence, such as those that were damaged."""

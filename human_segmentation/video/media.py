@@ -15,11 +15,14 @@ import av
 from av.container import InputContainer
 
 from human_segmentation.errors import DataError
+from human_segmentation.video.timeline import Timeline
 
 PATIENCE = 10.0
 """Seconds that a server may say nothing."""
-SLACK = 0.5
-"""Seconds by which time stamps and headers may be out of true."""
+SIDE_BY_SIDE = ("matroska,webm", "flv")
+"""FFmpeg's names of formats that have next to nothing between two packets."""
+UNREAD = 1000
+"""So many bytes between them were packets before they were damaged."""
 _ADDRESS = re.compile(r"(https?|rtsps?|rtmps?|rtp|srt|tcp|udp)://")
 
 
@@ -70,13 +73,25 @@ class Media:
             if isinstance(self.place, str):
                 # Like OpenCV for cameras: over UDP, which is FFmpeg's first choice, packets get lost.
                 options = {"rtsp_transport": "tcp"} if self.place.startswith("rtsp") else {}
-                return av.open(self.place, options=options, timeout=PATIENCE)
-            return av.open(os.fspath(self.place.absolute()))  # FFmpeg takes "12:30.mp4" for an address
+                return av.open(self.place, options=options, timeout=PATIENCE, metadata_errors="replace")
+            # FFmpeg takes "12:30.mp4" for an address.
+            return av.open(os.fspath(self.place.absolute()), metadata_errors="replace")
         except av.error.ExitError as error:
             raise DataError(f"{self.place}: the server says nothing for {PATIENCE:g} seconds; try again") from error
         except (av.FFmpegError, OSError) as error:
             remedy = "give the path of a whole video file" if isinstance(self.place, Path) else "check the address"
             raise DataError(f"{self.place}: the video cannot be opened ({error.strerror}); {remedy}") from error
+
+
+def pictures(container: InputContainer) -> list[Any]:
+    """The video streams that can be decoded; the cover picture of a song is stored as one too, and is none."""
+    cover = av.stream.Disposition.attached_pic
+    return [s for s in container.streams.video if s.codec_context is not None and not s.disposition & cover]
+
+
+def sounds(container: InputContainer) -> list[Any]:
+    """The sound tracks that can be decoded."""
+    return [s for s in container.streams.audio if s.codec_context is not None]
 
 
 class Track:
@@ -92,6 +107,8 @@ class Track:
     Attributes:
         beginning: Time 0 of the file, in seconds.
         damaged: Packets that were skipped.
+        incomplete: Whether packets are missing, or bytes that belong to one.
+        joints: See `Timeline`.
         broken: Why the file could not be read on, where that ended it.
     """
 
@@ -101,6 +118,9 @@ class Track:
         self._media = media
         self.beginning = Fraction(container.start_time or 0, av.time_base)
         self.damaged = 0
+        self.incomplete = False
+        self._timeline = Timeline()
+        self.joints = self._timeline.joints
         self.broken: str | None = None
         if media.span.start > 0:
             self._wind()
@@ -134,8 +154,22 @@ class Track:
 
     def packets(self) -> Iterator[av.Packet]:
         """Packets up to the end of the file, or to where it cannot be read on."""
+        return (packet for packet in self._timeline(self._all_packets()) if packet.stream is self._stream)
+
+    def _all_packets(self) -> Iterator[av.Packet]:
+        """Those of both the pictures and the sound, which have one time."""
+        streams = pictures(self._container)[:1] + sounds(self._container)[:1]
+        end = math.inf
         try:
-            yield from (packet for packet in self._container.demux(self._stream) if packet.size)
+            for packet in self._container.demux():
+                if not packet.size:
+                    continue
+                if packet.pos is not None:
+                    skipped = self._container.format.name in SIDE_BY_SIDE and packet.pos > end + UNREAD
+                    self.incomplete |= skipped or packet.is_corrupt
+                    end = packet.pos + packet.size
+                if packet.stream in streams:
+                    yield packet
         except av.error.ExitError:
             self.broken = "the server says nothing any more"
         except av.FFmpegError as error:
@@ -155,31 +189,3 @@ class Track:
             for frame in self.decoded(packet) or ():
                 frame.time_base = self._stream.time_base  # which what is held back comes without
                 yield frame
-
-
-class Timeline:
-    """Time stamps that rise, also where those of a file begin anew because others were joined to it byte by byte.
-
-    Args:
-        time_base: Their unit, in seconds.
-
-    Attributes:
-        joined: Whether there was such a place.
-    """
-
-    def __init__(self, time_base: Fraction) -> None:
-        self._time_base = time_base
-        self._last: int | None = None
-        self._moved = 0
-        self.joined = False
-
-    def __call__(self, stamp: int, step: int) -> int:
-        """The time stamp that the next one becomes, where `step` is what usually lies between two."""
-        stamp += self._moved
-        if self._last is not None and (self._last - stamp) * self._time_base > SLACK:
-            self._moved += self._last + step - stamp
-            stamp = self._last + step
-            self.joined = True
-        # Two that were rounded to the same time must not be taken for one.
-        self._last = stamp if self._last is None else max(stamp, self._last + 1)
-        return self._last

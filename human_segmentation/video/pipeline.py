@@ -32,18 +32,20 @@ class Summary:
     interrupted: bool
 
 
-def run_pipeline(source: Source, score_of: ScoreStream, picture: Picture, sinks: list[Sink]) -> Summary:
+def run_pipeline(
+    source: Source, score_of: ScoreStream, picture: Picture, sinks: list[Sink], stop: threading.Event | None = None
+) -> Summary:
     """Takes the people out of every frame and makes a picture of them.
 
     Decoding, prediction, compositing and encoding run at the same time, each in a thread of its own; only for a live
     source they follow one another, and frames that come in the meantime are dropped, so that nothing lags behind.
-    Ctrl-C ends the loop after the frame at hand, so that the sinks are closed in order.
 
     Args:
         source: Where frames come from; it has been entered.
         score_of: Finds the people.
         picture: What a frame and its alpha become.
         sinks: Where pictures go; they have been entered. The loop ends when one of them wants no more.
+        stop: Ends the loop after the frame at hand when it is set, see `stop_requests`; None: nothing does.
 
     Returns:
         What was done.
@@ -60,13 +62,15 @@ def run_pipeline(source: Source, score_of: ScoreStream, picture: Picture, sinks:
         pictures = (composed(scored(frame)) for frame in newest(source))
     else:
         pictures = ahead(composed, ahead(scored, ahead(lambda frame: frame, source)))
+    stop = stop or threading.Event()
     frames = 0
     with (
-        _stop_requests() as stop,
         contextlib.closing(pictures),
         # A photo needs no bar, and below the bar of many files this one does not stay.
         tqdm(total=source.length, unit="frame", leave=None, disable=source.length == 1 or None) as bar,
+        contextlib.ExitStack() as ending,
     ):
+        ending.callback(source.cancel)  # closing the stages waits for the source
         for image, pts in pictures:
             wanted = [sink.write(image, pts) for sink in sinks]
             frames += 1
@@ -74,18 +78,23 @@ def run_pipeline(source: Source, score_of: ScoreStream, picture: Picture, sinks:
             if stop.is_set() or not all(wanted):
                 break
         else:
-            for sink in sinks:
+            for sink in sinks if not stop.is_set() else ():
                 sink.complete()
     return Summary(frames, stop.is_set())
 
 
 @contextlib.contextmanager
-def _stop_requests() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set, instead of cutting the loop in the middle of a frame."""
+def stop_requests(source: Source) -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set, instead of cutting off what is done, however often they come.
+
+    Args:
+        source: What is to give no more frames then.
+    """
     stop = threading.Event()
 
     def request(_signal: int, _frame: FrameType | None) -> None:
         stop.set()
+        source.cancel()
 
     if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
         yield stop

@@ -1,8 +1,10 @@
 """Frames as bare bytes, from another program."""
 
+import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
+from queue import SimpleQueue
 from typing import BinaryIO
 
 import numpy as np
@@ -16,7 +18,7 @@ class RawSource(Source):
     """Frames that come one after the other, three bytes a pixel, blue first; what FFmpeg calls rawvideo in bgr24.
 
     Args:
-        stream: Where they come from.
+        stream: Where they come from, without a buffer: the lock of one that is read would stop the program from ending.
         size: Width and height.
         rate: Frames a second.
         span: The part that is wanted.
@@ -34,6 +36,8 @@ class RawSource(Source):
         if self._behind is not None:
             self.length = self._behind - self._first
         self._rest = 0
+        self._arrived: SimpleQueue[bytearray | None] = SimpleQueue()
+        self._room = threading.Semaphore(2)
 
     def __iter__(self) -> Iterator[Frame]:
         width, height = self._size
@@ -43,10 +47,27 @@ class RawSource(Source):
         if pts < 0:
             raise DataError(f"standard input: no frame of {width}x{height} pixels came; check --raw_size and --start")
 
-    def _frames(self, size: int) -> Iterator[bytes]:
-        while len(data := self._stream.read(size)) == size:
+    def _frames(self, size: int) -> Iterator[bytearray]:
+        """The whole frames. A thread of their own reads them, as nothing ends the wait for a program that is silent."""
+        threading.Thread(target=self._read, args=(size,), daemon=True).start()
+        while (data := self._arrived.get()) is not None and len(data) == size:
+            self._room.release()
             yield data
-        self._rest = len(data)
+        self._rest = len(data or ())
+
+    def _read(self, size: int) -> None:
+        whole = True
+        while whole:
+            self._room.acquire()
+            data = bytearray()
+            while len(data) < size and (block := self._stream.read(size - len(data))):
+                data += block
+            self._arrived.put(data)
+            whole = len(data) == size
+
+    def cancel(self) -> None:
+        """See `Source`."""
+        self._arrived.put(None)
 
     def notes(self) -> list[str]:
         """See `Source`."""

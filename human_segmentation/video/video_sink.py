@@ -16,15 +16,15 @@ from av import VideoStream
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
-from human_segmentation.errors import OutputError
+from human_segmentation.errors import DataError, OutputError
 from human_segmentation.files import whole_file
 from human_segmentation.video.audio import AudioCopy
 from human_segmentation.video.encoding import Encoding, choose_encoding
 from human_segmentation.video.frames import Source
 from human_segmentation.video.sinks import Sink
 
-BT709 = 1
-"""FFmpeg's number for the colours of HD video."""
+RGB, BT709 = 0, 1
+"""FFmpeg's numbers for colours without a matrix, and for those of HD video."""
 ROUNDED = 0x2 | 0x40000
 """FFmpeg's numbers for bilinear scaling with exact rounding; without it white comes out as light yellow."""
 MPEG4_UNITS = 65535
@@ -43,6 +43,7 @@ class VideoSink(Sink):
 
     Raises:
         OutputError: The suffix is none of these; from the methods, when the file cannot be written.
+        DataError: From `write`, when the encoder does not take pictures of this size.
     """
 
     def __init__(self, path: Path, source: Source, encoding: Encoding | None = None) -> None:
@@ -67,6 +68,8 @@ class VideoSink(Sink):
             if self._source.audio is not None:
                 self._audio = stack.enter_context(AudioCopy(self._source.audio, self._container))
             self._end: float | None = None
+            self._last_pts = 0
+            self._held: list[av.Packet] = []
             self._stack = stack.pop_all()
         return self
 
@@ -87,8 +90,10 @@ class VideoSink(Sink):
         if kind == "hevc":
             codec.codec_tag = "hvc1"  # the name that Apple's players know
         # Without these, players take small videos for BT.601 and large ones for BT.709.
-        codec.colorspace = codec.color_primaries = codec.color_trc = BT709
-        codec.color_range = ColorRange.MPEG
+        codec.color_primaries = codec.color_trc = BT709
+        self._rgb = av.VideoFormat(encoding.pixel_format).is_rgb
+        codec.colorspace = RGB if self._rgb else BT709
+        codec.color_range = ColorRange.JPEG if self._rgb else ColorRange.MPEG
 
     def write(self, image: NDArray[np.uint8], pts: int) -> bool:
         """See `Sink`. The first picture sets the size; sides that H.264 cannot have odd grow by one pixel."""
@@ -98,14 +103,18 @@ class VideoSink(Sink):
         if self._end is None:
             self._open(image.shape[1], image.shape[0])
         frame = av.VideoFrame.from_ndarray(image, format="bgra" if channels == 4 else "bgr24").reformat(
-            format=self._encoding.pixel_format, dst_colorspace=Colorspace.ITU709, interpolation=ROUNDED
+            format=self._encoding.pixel_format,
+            dst_colorspace=None if self._rgb else Colorspace.ITU709,
+            interpolation=ROUNDED,
         )
         frame.pts, frame.time_base = pts, self._source.time_base
         seconds = float(pts * self._source.time_base)
         if self._audio is not None:
             self._audio.copy_until(seconds)
         self._end = seconds + float(1 / self._rate)
-        self._container.mux(self._stream.encode(frame))
+        self._last_pts = pts
+        self._container.mux(self._held)  # the last packet waits for its duration
+        self._held = self._stream.encode(frame)
         return True
 
     def _open(self, width: int, height: int) -> None:
@@ -114,7 +123,7 @@ class VideoSink(Sink):
         try:
             self._stream.codec_context.open()
         except av.FFmpegError as error:
-            raise OutputError(
+            raise DataError(
                 f"{self._path}: the encoder {self._encoding.codec} does not start with {width}x{height} pixels and "
                 f"these settings ({error.strerror}); choose another --codec, --crf or --preset"
             ) from error
@@ -132,7 +141,12 @@ class VideoSink(Sink):
                 raise error
             if self._end is None:
                 raise OutputError(f"{self._path}: nothing was written, since there were no frames; try again")
-            self._container.mux(self._stream.encode(None))
+            last = [*self._held, *self._stream.encode(None)]
+            if self._end == math.inf and self._source.end is not None:
+                for packet in last:
+                    if packet.pts == self._last_pts:
+                        packet.duration = round(self._source.end / self._source.time_base) - packet.pts
+            self._container.mux(last)
             if self._audio is not None:
                 self._audio.copy_until(self._end)
 

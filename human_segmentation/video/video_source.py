@@ -15,10 +15,14 @@ from numpy.typing import NDArray
 from human_segmentation.errors import DataError
 from human_segmentation.video.fit import FirstSize
 from human_segmentation.video.frames import MILLISECOND, Frame, Source
-from human_segmentation.video.media import SLACK, WHOLE, Media, Span, Timeline, Track
+from human_segmentation.video.media import WHOLE, Media, Span, Track, pictures, sounds
+from human_segmentation.video.orientation import upright
+from human_segmentation.video.timeline import SLACK, Holes, Rising
 
 UNSPECIFIED = 2
 """FFmpeg's number for a colour matrix that the file does not name; players then go by the height."""
+HDR = (16, 18)
+"""FFmpeg's numbers for PQ and HLG."""
 SD_HEIGHT = 576
 """Up to this height the matrix is BT.601, above it BT.709."""
 
@@ -42,13 +46,8 @@ class VideoSource(Source):
         self._span = span
         media = Media(place, span)
         self._container = media.open()
-        # The cover picture of a song is a video stream too, and so is a text file to FFmpeg's "tty" reader.
-        streams = [
-            s
-            for s in self._container.streams.video
-            if s.codec_context is not None and not s.disposition & av.stream.Disposition.attached_pic
-        ]
-        if not streams or self._container.format.name == "tty":
+        streams = pictures(self._container)
+        if not streams or self._container.format.name == "tty":  # to which any text is a video
             self._container.close()
             raise DataError(f"{place}: the file has no video stream that can be decoded; give a video")
         self._stream = streams[0]
@@ -57,17 +56,23 @@ class VideoSource(Source):
         self.time_base = self._stream.time_base or MILLISECOND
         self.rate = self._stream.average_rate or self._stream.guessed_rate
         self._track = Track(media, self._container, self._stream)
-        self._timeline = Timeline(self.time_base)
+        self._holes = Holes()
         self._duration = self._whole_duration()
         self.length = self._expected_length()
         self._first_size = FirstSize()
         self._repaired = 0
         self._said: list[str] = []
-        if any(s.codec_context is not None for s in self._container.streams.audio):
+        if self._stream.codec_context.color_trc in HDR:
+            self._said.append(
+                "its colours are HDR, which the result is not; people will look pale, so convert it first"
+            )
+        if sounds(self._container):
             if isinstance(place, Path) or self._container.duration is not None:
                 self.audio = media
             else:  # sound is read on its own, and the beginning is gone then
                 self._said.append("the stream has no end; its sound was left out")
+        elif self._container.streams.audio:
+            self._said.append("its sound cannot be decoded and was left out")
 
     def __exit__(self, *_: object) -> None:
         self._container.close()
@@ -83,7 +88,10 @@ class VideoSource(Source):
                 self._track.damaged = 0  # in what nobody sees
                 continue
             self._repaired += decoded.is_corrupt
+            part = sum(joint < (stamp + 1) * self.time_base for joint in self._track.joints)
+            self._holes(stamp, decoded.duration or 0, part)
             time = float((stamp - start) * self.time_base)
+            self.end = time + float(decoded.duration * self.time_base) if decoded.duration else None
             yield Frame(self._first_size(self._picture(decoded), time), stamp - start, time)
             count += 1
         else:
@@ -97,10 +105,16 @@ class VideoSource(Source):
 
     def _in_order(self) -> Iterator[tuple[int, VideoFrame]]:
         """All frames with their time stamps, which rise."""
-        step = 1 / (self.rate or 25) / self.time_base
-        for index, decoded in enumerate(self._track.frames()):
-            stamp = round(index * step) if decoded.pts is None else decoded.pts
-            yield self._timeline(stamp, round(step)), decoded
+        step = round(1 / (self.rate or 25) / self.time_base)
+        following = round(self._track.beginning / self.time_base)
+        rising = Rising(self.time_base)
+        for decoded in self._track.frames():
+            stamp = rising(following if decoded.pts is None else decoded.pts)
+            if stamp is None:
+                self._track.damaged += 1
+            else:
+                following = stamp + step
+                yield stamp, decoded
 
     def _check_end(self, end: float) -> None:
         """A file that was cut off is decoded without an error; its header still says how long it was."""
@@ -112,9 +126,12 @@ class VideoSource(Source):
     def notes(self) -> list[str]:
         """See `Source`."""
         said = self._first_size.notes + self._said
-        if self._track.damaged or self._repaired:
-            said.append(f"damaged frames: {self._track.damaged} left out, {self._repaired} repaired as well as can be")
-        if self._timeline.joined:
+        track = self._track
+        # Without damage, a hole is a picture that stands still.
+        lost = max(track.damaged, self._holes.missing) if track.damaged or self._repaired or track.incomplete else 0
+        if lost or self._repaired:
+            said.append(f"damaged frames: {lost} left out, {self._repaired} repaired as well as can be")
+        if track.joints:
             said.append("the time begins anew, as in files that were joined byte by byte; the parts follow one another")
         return [f"{self._place}: {note}" for note in said]
 
@@ -141,10 +158,9 @@ class VideoSource(Source):
         return max(0, (whole if behind is None else min(whole, behind)) - max(start, round(late * self.rate)))
 
     def _picture(self, decoded: VideoFrame) -> NDArray[np.uint8]:
-        """BGR picture of a decoded frame, with square pixels, turned by the file's rotation."""
+        """BGR picture of a decoded frame, upright, with square pixels."""
         width = round(decoded.width * (self._stream.sample_aspect_ratio or 1))
         hd = decoded.colorspace == UNSPECIFIED and decoded.height > SD_HEIGHT
         matrix = Colorspace.ITU709 if hd else None
         image: NDArray[Any] = decoded.to_ndarray(format="bgr24", width=width, src_colorspace=matrix)
-        turns = round(decoded.rotation / 90) % 4
-        return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+        return upright(image, decoded)

@@ -1,0 +1,83 @@
+"""Requests to end, and errors, at inconvenient moments."""
+
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import av
+import pytest
+from conftest import ROOT, names
+
+
+def started(*arguments, largest_file=resource.RLIM_INFINITY):
+    """The command, which Ctrl-C reaches: programs that a shell starts in the background inherit that it does not."""
+
+    def prepare():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY))
+
+    command = [sys.executable, "bg_replace.py", "--background_image_path", "data/background.jpg", *map(str, arguments)]
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=ROOT, preexec_fn=prepare, **streams)
+
+
+def frames_in(path):
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def send(process, frames):
+    """Sends black frames of 320x240 pixels, and leaves the pipe open."""
+    process.stdin.write(bytes(frames * 320 * 240 * 3))
+    process.stdin.flush()
+
+
+def raw_to(output):
+    return ["--video_path", "-", "--raw_size", 320, 240, "--output", output, "--codec", "prores_ks"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_program_on_standard_input_that_fell_silent(tmp_path, number):
+    partial = tmp_path / ".o.partial.mov"
+    with started(*raw_to(tmp_path / "o.mov")) as process:
+        send(process, 9)
+        while not partial.exists() or partial.stat().st_size < 100_000:
+            assert process.poll() is None
+        process.send_signal(number)
+        assert process.wait(timeout=30) == 130  # its input is still open
+        process.stdin.close()
+    assert names(tmp_path) == ["o.mov"]
+    assert 1 <= frames_in(tmp_path / "o.mov") <= 9
+
+
+def test_an_error_while_standard_input_is_silent(tmp_path):
+    with started(*raw_to(tmp_path / "o.mov"), largest_file=60_000) as process:
+        send(process, 9)
+        assert process.wait(timeout=30) == 2
+        message = process.stderr.read().decode()
+        process.stdin.close()
+    assert message.splitlines()[-1].startswith(
+        f"error: {tmp_path / 'o.mov'}: the video cannot be written (File too lar"
+    )
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_impatience_costs_nothing(tmp_path, number):
+    """The request is repeated for as long as the file is being closed."""
+    output = tmp_path / "o.mp4"
+    arguments = ["--video_path", "-", "--raw_size", 640, 480, "--output", output, "--preset", "veryslow"]
+    requests = 0
+    with started(*arguments) as process:
+        for _ in range(40):
+            process.stdin.write(bytes(640 * 480 * 3))
+        while not output.exists() and process.poll() is None:
+            process.send_signal(number)
+            requests += 1
+            time.sleep(0.05)
+        process.stdin.close()
+    assert requests > 1
+    assert names(tmp_path) == ["o.mp4"]
+    assert frames_in(output) >= 1
