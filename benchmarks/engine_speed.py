@@ -21,28 +21,29 @@ PREDICTIONS = 10
 
 
 def main() -> None:
-    """Prints milliseconds and their ratio to OpenVINO's."""
+    """Prints milliseconds and their ratio to the first row's, OpenVINO with the first model."""
     photo = cv2.imread(str(Path(__file__).resolve().parents[1] / "data" / "human_image.jpg"))
     frame = cv2.resize(photo, (640, 640))[140:500]
+    models = {}
     for folder in [Path(arg) for arg in sys.argv[1:]] or [default_model_dir()]:
-        models = {}
-        for name in ENGINES:
+        for engine in ENGINES:
             try:
-                models[name] = hs.load_model(folder, engine=name, threads=1)
-                models[name].score(models[name].preprocess.resize(frame))
+                model = hs.load_model(folder, engine, threads=1)
             except hs.HumanSegError as error:
-                print(f"{name}: {error}")
-        times: dict[str, list[float]] = {name: [] for name in models}
-        for _ in range(ROUNDS):  # in turns, so that a busy moment of the machine touches all of them
-            for name, model in models.items():
-                start = time.perf_counter()
-                for _ in range(PREDICTIONS):
-                    model.score(model.preprocess.resize(frame))
-                times[name].append((time.perf_counter() - start) / PREDICTIONS * 1000)
-        best = {name: float(np.median(values)) for name, values in times.items()}
-        print(f"{folder}\n{'engine':12} {'ms':>7} {'ratio':>6}")
-        for name, value in best.items():
-            print(f"{name:12} {value:7.2f} {value / next(iter(best.values())):6.2f}")
+                print(f"{engine}: {error}")
+            else:
+                models[f"{str(folder)[-40:]:40} {engine:12}"] = model
+    times: dict[str, list[float]] = {name: [] for name in models}
+    for _ in range(ROUNDS):  # in turns, so that a busy moment of the machine touches all of them
+        for name, model in models.items():
+            start = time.perf_counter()
+            for _ in range(PREDICTIONS):
+                model.score(model.preprocess.resize(frame))
+            times[name].append((time.perf_counter() - start) / PREDICTIONS * 1000)
+    print(f"{'model':40} {'engine':12} {'ms':>7} {'ratio':>6}")
+    first = float(np.median(next(iter(times.values()))))
+    for name, values in times.items():
+        print(f"{name} {np.median(values):7.2f} {np.median(values) / first:6.2f}")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,16 @@ def writing(path: Path) -> Iterator[None]:
         raise OutputError(f"{path}: cannot be written ({reason}); choose another place or make room") from error
 
 
+def check_not_same(source: Path, target: Path) -> None:
+    """Makes sure that a model is not written in the place of the one that it is made from.
+
+    Raises:
+        OutputError: It would be.
+    """
+    if target.resolve() == source.resolve():
+        raise OutputError(f"{target}: the result would take the place of what it is made from; choose another folder")
+
+
 def check_folder(path: Path) -> None:
     """Makes sure that a folder can be written, or made, before work is spent on what it is for.
 

@@ -1,8 +1,10 @@
 import numpy as np
 import paddle
 import pytest
+from conftest import ROOT
 
 import human_segmentation as hs
+from human_segmentation.cli import run_command
 from human_segmentation.errors import ModelError
 from human_segmentation.export import artifact
 from human_segmentation.export.artifact import ExportOptions, export_model
@@ -123,3 +125,27 @@ def test_an_older_export_survives_a_failed_one(network, tmp_path, monkeypatch):
         export_model(network, CONFIG, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert (tmp_path / "out" / "mine").read_text() == "keep"
+
+
+@pytest.mark.parametrize(
+    ("model", "flags", "sentence"),
+    [
+        ("portraitnet", ["--fixed_input_shape", "[100,100]"], "--fixed_input_shape 100 100: this network takes mult"),
+        (
+            "portraitnet",
+            ["--fixed_input_shape", "[99999,32]"],
+            "--fixed_input_shape 99999 32: both numbers must be fro",
+        ),
+        (
+            "humanseg_mobile",
+            ["--format", "paddlex3", "--output_op", "softmax"],
+            "--output_op softmax: PaddleX 3 takes cl",
+        ),
+    ],
+)
+def test_flags_that_do_not_go(tmp_path, capsys, model, flags, sentence):
+    trained = str(ROOT / "pretrain_weights" / f"{model}_params")
+    assert run_command("export", ["--model_dir", trained, "--save_dir", str(tmp_path / "out"), *flags]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {sentence}")
+    assert not list(tmp_path.iterdir())

@@ -46,6 +46,28 @@ def sentence(tmp_path, capsys):
     return run
 
 
+def test_the_model_itself_is_not_replaced(copied, sentence):
+    model = copied("mobile_inference")
+    before = {file.name: file.read_bytes() for file in model.iterdir()}
+    words = f"{model}: the result would take the place of what it is made from; choose another folder"
+    assert sentence("import", model, model) == words
+    assert sentence("export", "--model_dir", model, "--save_dir", model / ".." / "model").endswith(
+        words[len(str(model)) :]
+    )
+    assert {file.name: file.read_bytes() for file in model.iterdir()} == before
+
+
+def test_a_program_that_computes_something_else_is_not_imported(copied, sentence, tmp_path):
+    model = copied("mobile_inference")
+    path = model / "__model__"
+    program = path.read_bytes()
+    changed = program.replace(b"\x1a\x04relu", b"\x1a\x04tanh", 1)  # the type of an operator
+    assert changed != program
+    path.write_bytes(changed)
+    line = sentence("import", model, tmp_path / "imported")
+    assert "differs from what its __model__ computes" in line
+
+
 def cut(path, share=0.5):
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])

@@ -1,6 +1,7 @@
 """The model: its flags, and the predictor that they ask for."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from human_segmentation.errors import DataError
@@ -8,6 +9,9 @@ from human_segmentation.inference.engines import ENGINES
 from human_segmentation.inference.model_config import TRAINED, ModelConfig
 from human_segmentation.inference.predictor import Predictor, load_model
 from human_segmentation.inference.preprocess import Preprocess
+
+LARGEST_SIDE = 4096
+"""Of a network's input, in pixels."""
 
 
 def add_model_arguments(parser: argparse.ArgumentParser, kind: str = "an exported model") -> None:
@@ -26,25 +30,24 @@ def add_model_arguments(parser: argparse.ArgumentParser, kind: str = "an exporte
 
 def network_size(args: argparse.Namespace) -> tuple[int, int] | None:
     """Width and height of the network's input, where they are given."""
-    if args.image_shape is None:
-        return None
-    width, height = args.image_shape
-    if min(width, height) < 1:
-        raise DataError(f"--image_shape {width} {height}: both numbers must be 1 or more; 192 192 is usual")
+    return None if args.image_shape is None else checked_size(args.image_shape, "--image_shape")
+
+
+def checked_size(size: Sequence[int], flag: str, stride: int = 1) -> tuple[int, int]:
+    """A width and a height, which `flag` gave, where a network can have them that takes multiples of `stride`."""
+    width, height = size
+    if not (1 <= width <= LARGEST_SIDE and 1 <= height <= LARGEST_SIDE):
+        raise DataError(f"{flag} {width} {height}: both numbers must be from 1 to {LARGEST_SIDE}; 192 192 is usual")
+    if width % stride or height % stride:
+        raise DataError(f"{flag} {width} {height}: this network takes multiples of {stride}; 224 224 is usual")
     return width, height
 
 
 def at_given_size(preprocess: Preprocess, args: argparse.Namespace) -> Preprocess:
     """The rules for the network's input, at the size that is given or at their own."""
-    size = network_size(args)
-    if size is None:
+    if args.image_shape is None:
         return preprocess
-    stride = preprocess.coarsest_stride or 1
-    if any(side % stride for side in size):
-        raise DataError(
-            f"--image_shape {size[0]} {size[1]}: this network takes multiples of {stride}; 224 224 is usual"
-        )
-    return preprocess.resized(*size)
+    return preprocess.resized(*checked_size(args.image_shape, "--image_shape", preprocess.coarsest_stride or 1))
 
 
 def build_predictor(args: argparse.Namespace, usual_threads: int | None = None) -> Predictor:

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the only size that the exported model takes; default: any",
     )
     parser.add_argument("--fixed_batch_size", type=int, metavar="N", help="photos at once; default: any number")
-    parser.add_argument("--output_op", choices=("softmax", "argmax"), default="softmax", help="scores, or classes")
+    parser.add_argument("--output_op", choices=("softmax", "argmax"), help="scores (default), or classes")
     parser.add_argument(
         "--format",
         choices=("paddle", "paddlex3"),
@@ -44,9 +44,11 @@ def _shape(text: str) -> tuple[int, int]:
 
 def run(args: argparse.Namespace) -> int:
     """Exports and prints how far each engine is from the trained model."""
+    from human_segmentation.cli.common import checked_size
     from human_segmentation.errors import DataError
     from human_segmentation.export.artifact import ExportOptions, export_model
     from human_segmentation.export.paddlex3 import export_paddlex3
+    from human_segmentation.files import check_not_same
     from human_segmentation.photos import read_photo
     from human_segmentation.training.checkpoint import load_network
 
@@ -54,10 +56,15 @@ def run(args: argparse.Namespace) -> int:
         raise DataError(f"--fixed_batch_size {args.fixed_batch_size}: the number must be 1 or more")
     if args.format == "paddlex3" and args.fixed_batch_size is not None:
         raise DataError("--fixed_batch_size: with --format paddlex3 a model takes any number of photos; leave it out")
+    if args.format == "paddlex3" and args.output_op == "softmax":
+        raise DataError("--output_op softmax: PaddleX 3 takes classes; leave it out")
+    check_not_same(args.model_dir, args.save_dir)
     network, config = load_network(args.model_dir)
     if args.fixed_input_shape:
-        config = replace(config, preprocess=config.preprocess.resized(*args.fixed_input_shape))
-    options = ExportOptions(args.fixed_input_shape is not None, args.fixed_batch_size, args.output_op)
+        stride = config.preprocess.coarsest_stride or 1
+        size = checked_size(args.fixed_input_shape, "--fixed_input_shape", stride)
+        config = replace(config, preprocess=config.preprocess.resized(*size))
+    options = ExportOptions(args.fixed_input_shape is not None, args.fixed_batch_size, args.output_op or "softmax")
     photos = [read_photo(path) for path in args.photos]
     if args.format == "paddlex3":
         parities = export_paddlex3(network, config, args.save_dir, photos)

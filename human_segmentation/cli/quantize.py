@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from human_segmentation.cli.common import at_given_size
-from human_segmentation.errors import DataError
+from human_segmentation.cli.common import at_given_size, check_not_same
+from human_segmentation.errors import DataError, ModelError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,16 +33,30 @@ def run(args: argparse.Namespace) -> int:
 
     from human_segmentation.datasets.list_file import read_list
     from human_segmentation.export.quantize import quantize_model
+    from human_segmentation.inference.model_config import ModelConfig
     from human_segmentation.training.checkpoint import load_network
 
+    if min(args.batch_nums, args.batch_size) < 1:
+        raise DataError(
+            f"--batch_nums {args.batch_nums} --batch_size {args.batch_size}: both numbers must be 1 or more"
+        )
+    if ModelConfig.read(args.model_dir).status == "Quant":
+        raise ModelError(f"{args.model_dir}: this model is in INT8 already; give the trained one that it was made of")
+    check_not_same(args.model_dir, args.save_dir)
     photos = read_list(args.quant_list, args.data_dir)
     wanted = args.batch_nums * args.batch_size
-    if not 0 < wanted <= len(photos):
+    if wanted > len(photos):
         raise DataError(
             f"{args.quant_list}: the list has {len(photos)} photos and --batch_nums {args.batch_nums} times "
-            f"--batch_size {args.batch_size} asks for {wanted}; give a longer list or a smaller number above 0"
+            f"--batch_size {args.batch_size} asks for {wanted}; give a longer list or smaller numbers"
         )
     val_samples = read_list(args.val_list, args.data_dir) if args.val_list else photos
+    # A row without a label says that there are no people: a list of mere photos would measure nothing.
+    if not any(sample.label for sample in val_samples):
+        raise DataError(
+            f"{args.val_list or args.quant_list}: no row has a label, and without labels nobody sees what INT8 costs; "
+            "give a list of photos and labels with --val_list"
+        )
     network, config = load_network(args.model_dir)
     config = replace(config, preprocess=at_given_size(config.preprocess, args))
     # Lists are often sorted by kind: photos are taken from all over the list.
