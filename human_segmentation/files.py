@@ -29,7 +29,7 @@ def check_not_same(source: Path, target: Path) -> None:
     Raises:
         OutputError: It would be.
     """
-    if target.resolve() == source.resolve():
+    if source.resolve().is_relative_to(target.resolve()):
         raise OutputError(f"{target}: the result would take the place of what it is made from; choose another folder")
 
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from human_segmentation.cli.common import at_given_size, check_not_same
+from human_segmentation.cli.common import at_given_size
 from human_segmentation.errors import DataError, ModelError
 
 
@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
 
     from human_segmentation.datasets.list_file import read_list
     from human_segmentation.export.quantize import quantize_model
+    from human_segmentation.files import check_not_same
     from human_segmentation.inference.model_config import ModelConfig
     from human_segmentation.training.checkpoint import load_network
 

@@ -98,7 +98,8 @@ class OnnxQuantizer:
         import onnxruntime
 
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        return np.concatenate([session.run(None, {self._input: tensor})[0] for tensor in tensors])
+        # Photos of different aspects can give scores of different sizes.
+        return np.concatenate([session.run(None, {self._input: tensor})[0].ravel() for tensor in tensors])
 
 
 # It recommends the preparation that was done.
