@@ -183,7 +183,8 @@ def test_unknown_model(copied, sentence, tmp_path):
     config.write_text(config.read_text().replace("Model: HRNet", "Model: YOLOv3"))
     expected = (
         f"{config}: the model YOLOv3 is unknown; give a model of one of "
-        "HumanSegMobile, HumanSegServer, PortraitNet, HRNet, DeepLabv3p"
+        "HumanSegMobile, HumanSegServer, PortraitNet, or of PaddleX 1.x HRNet with width 18_small_v1 or DeepLabv3p "
+        "with backbone Xception65 and the other options as usual"
     )
     assert sentence("import", folder, tmp_path / "out") == expected
     flags = ["--model_dir", folder, "--image_path", ROOT / "data/human_image.jpg", "--background_color", "#00b140"]
@@ -221,6 +222,22 @@ def test_engine_that_needs_an_import(legacy, engine):
     folder = legacy / "mobile_inference"
     with pytest.raises(ModelError, match=rf"{engine} cannot run .*human_segmentation\.export\.legacy {folder}"):
         hs.load_model(folder, engine=engine)
+
+
+def test_a_network_that_cannot_be_imported(copied, sentence, tmp_path, capsys):
+    folder = copied("mobile_inference")
+    config = folder / "model.yml"
+    config.write_text(config.read_text().replace("width: 18_small_v1", "width: 18"))
+    said = sentence("import", folder, tmp_path / "out")
+    assert said.startswith(f"{folder}: the model HRNet with width 18 is unknown; give a model of one of ")
+    assert "PaddleX 1.x HRNet with width 18_small_v1 or DeepLabv3p with backbone Xception65" in said
+    hs.load_model(folder)  # Paddle runs it
+    assert "import" not in capsys.readouterr().out
+    with pytest.raises(ModelError, match=r"openvino cannot run .* as it is; give the whole folder, without --engine"):
+        hs.load_model(folder, engine="openvino")
+    (folder / "__params__").unlink()
+    with pytest.raises(ModelError, match=r"__params__ is missing, .* runs; give the whole folder, without --engine"):
+        hs.load_model(folder)
 
 
 def test_exported_where_a_trained_one_is_needed(sentence, tmp_path, discs):

@@ -132,12 +132,25 @@ def test_what_is_written_again_says_the_same(tmp_path, text):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("DeepLabv3p", "FasterRCNN", "the model FasterRCNN is unknown; give a model of one of"),
+        ("DeepLabv3p", "FasterRCNN", "the model FasterRCNN is unknown; give a model of one of HumanSegMobile"),
         ("Normal\n", "Prune\n", "the status Prune is unknown; .* not pruned"),
-        ("status: Normal", "", "broken .*status"),
+        ("status: Normal", "", r"the file is broken \(the entry status is missing\);"),
+        ("Model: DeepLabv3p", "", r"\(the entry Model is missing\)"),
+        ("    target_size: !!python/tuple\n    - 512\n    - 384\n", "", r"\(the entry target_size is missing\)"),
+        ("Transforms:\n", "Transforms: {}\nOthers:\n", r"\(Transforms is no list\)"),
+        ("_init_params: {", "_init_params: 3\nothers: {", r"\(_init_params is no table of names and values\)"),
+        ("std: [0.5, 0.5, 0.5]", "std: 0.5", r"\(an entry has another form than it should\)"),
+        ("std: [0.5, 0.5, 0.5]", "std: [0.5, 0, 0.5]", r"\(std is \[0.5, 0.0, 0.5\], not above 0\)"),
+        ("std: [0.5, 0.5, 0.5]", "std: [.nan, 0.5, 0.5]", r"\(std is \[nan, 0.5, 0.5\], not three numbers\)"),
+        ("mean: [0.5, 0.5, 0.5]", "mean: [0.5, -.inf, 0.5]", r"\(mean is \[0.5, -inf, 0.5\], not three numbers\)"),
+        ("min_val: [0, 0, 0]", "min_val: [0, 0, 255]", r"\(max_val is .*, not above min_val, \[0.0, 0.0, 255.0\]\)"),
+        ("num_classes: 2\n", "num_classes: 1\n", r"\(num_classes is 1, not a whole number from 2 to 255\)"),
+        ("num_classes: 2\n", "num_classes: -3\n", "num_classes is -3, not a whole"),
+        ("num_classes: 2\n", "num_classes: 2.7\n", "num_classes is 2.7, not a whole"),
+        ("num_classes: 2\n", "num_classes: 1000000000\n", "num_classes is 1000000000, not a whole"),
         ("- Resize", "- RandomCrop", "the transform RandomCrop is unknown"),
         ("!!python/tuple", "!!python/object/apply:os.getcwd", "could not determine a constructor"),
-        ("num_classes: 2\n", "num_classes: .inf\n", "infinity"),
+        ("num_classes: 2\n", "num_classes: .inf\n", "num_classes is inf, not a whole"),
         ("- 384", "- 384\n    - 3", "too many values"),
         ("mean: [0.5, 0.5, 0.5]", "mean: [0.5, 0.5]", "one value a channel"),
         ("_Attributes:\n", "_Attributes: [" * 2000, "recursion"),
@@ -148,6 +161,55 @@ def test_broken(tmp_path, old, new, words):
     with pytest.raises(ModelError, match=rf"^{tmp_path}/model\.yml: .*{words}") as caught:
         read(tmp_path, VERSION_1_3.replace(old, new))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "42", "- a\n- b\n"])
+def test_a_file_without_entries(tmp_path, text):
+    with pytest.raises(ModelError) as caught:
+        read(tmp_path, text)
+    assert str(caught.value) == (
+        f"{tmp_path}/model.yml: the file is broken (the content of the file is no table of names and values); "
+        "export or copy the model again"
+    )
+
+
+def test_a_file_for_a_folder_and_a_folder_for_a_file(tmp_path):
+    (tmp_path / "model.pdparams").touch()
+    with pytest.raises(
+        ModelError, match=r"model\.pdparams: this is a file; give the folder of a model with --model_dir"
+    ):
+        ModelConfig.read(tmp_path / "model.pdparams")
+    (tmp_path / "model.yml").mkdir()
+    with pytest.raises(ModelError, match=r"/model\.yml: the file cannot be read \(Is a directory\); give the folder"):
+        ModelConfig.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "what"),
+    [
+        (VERSION_1_0, "width: 18_small_v1", "width: 18", "HRNet with width 18"),
+        (VERSION_1_3, "Xception65", "MobileNetV2_x1.0", "DeepLabv3p with backbone MobileNetV2_x1.0"),
+        (VERSION_1_3, "output_stride: 16", "output_stride: 8", "DeepLabv3p with output_stride 8"),
+        (
+            VERSION_1_3,
+            "{backbone",
+            "{pooling_crop_size: [96, 64], backbone",
+            "DeepLabv3p with pooling_crop_size [96, 64]",
+        ),
+    ],
+)
+def test_a_network_of_paddlex_that_is_unknown_here(tmp_path, text, old, new, what):
+    assert old in text
+    text = text.replace(old, new).replace("status: Infer", "status: Normal")
+    with pytest.raises(ModelError) as caught:
+        read(tmp_path, text)
+    assert str(caught.value) == (
+        f"{tmp_path}/model.yml: the model {what} is unknown; give a model of one of HumanSegMobile, HumanSegServer, "
+        "PortraitNet, or of PaddleX 1.x HRNet with width 18_small_v1 or DeepLabv3p with backbone Xception65 and the "
+        "other options as usual"
+    )
+    # Paddle runs what PaddleX exported, whatever it is.
+    assert read(tmp_path, text.replace("status: Normal", "status: Infer")).model == what
 
 
 def test_a_border_that_no_pixel_can_have():

@@ -1,3 +1,5 @@
+import math
+
 import cv2
 import numpy as np
 import pytest
@@ -103,6 +105,21 @@ def test_reads_paddlex_schema():
 def test_impossible_size(size):
     with pytest.raises(ValueError):
         from_yaml({"Transforms": [{"Resize": {"target_size": size}}]})
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"std": (0.5, 0.5, 0)}, "std is .*, not above 0"),
+        ({"std": (0.5, math.inf, 0.5)}, "std is .*, not three numbers"),
+        ({"mean": (math.nan, 0.5, 0.5)}, "mean is .*, not three numbers"),
+        ({"min_val": (0, 255, 0)}, "max_val is .*, not above min_val"),
+        ({"max_val": (255, 255)}, "max_val has 2 values"),
+    ],
+)
+def test_impossible_normalisation(values, words):
+    with pytest.raises(ValueError, match=words):
+        Preprocess(**values)
 
 
 def test_impossible_stride():

@@ -1,5 +1,6 @@
 import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import paddle
@@ -173,3 +174,23 @@ def test_weights_that_do_not_fit(tmp_path):
         load_params(two, missing, tmp_path)
     with pytest.raises(ModelError, match="no parameter more"):
         load_params(two, params | {"more": np.zeros(1)}, tmp_path)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64, ">f4"])
+def test_floating_point_weights_of_another_width(dtype):
+    network = paddle.nn.Linear(2, 2)
+    params = {"weight": np.array([[1, 0.5], [-2, 0.25]], dtype), "bias": np.array([3, 4], dtype)}
+    load_params(network, params, Path("source"))
+    assert network.weight.numpy().tolist() == [[1, 0.5], [-2, 0.25]]
+    assert network.bias.numpy().tolist() == [3, 4]
+    assert network.weight.dtype == network.bias.dtype == paddle.float32
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, bool, np.complex64, object, "U3", "M8[s]", [("a", np.int32)]])
+def test_weights_that_are_no_floating_point_numbers(dtype):
+    network = paddle.nn.Linear(2, 2)
+    before = network.weight.numpy()
+    params = {"weight": np.ones((2, 2), np.float32), "bias": np.zeros(2, dtype)}
+    with pytest.raises(ModelError, match=r"^source: the parameter bias has values of the type .*, not floating-point"):
+        load_params(network, params, Path("source"))
+    assert np.array_equal(network.weight.numpy(), before)

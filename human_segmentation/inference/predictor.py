@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from human_segmentation.errors import ModelError
 from human_segmentation.inference.engines import Engine, load_engine
-from human_segmentation.inference.model_config import EXPORTED, ModelConfig
+from human_segmentation.inference.model_config import EXPORTED, NETWORKS, ModelConfig
 from human_segmentation.inference.preprocess import Preprocess
 from human_segmentation.paddle_files import PARAMS_FILE, PROGRAM_FILE
 from human_segmentation.shipped import default_model_dir
@@ -121,7 +121,7 @@ def load_model(
             f"run: python export.py --model_dir {folder} --save_dir output/export"
         )
     if config.legacy:
-        _check_legacy(folder, engine)
+        _check_legacy(folder, engine, config.model in NETWORKS)
         engine = "paddle"
     preprocess = config.preprocess.resized(*image_shape) if image_shape else config.preprocess
     predictor = Predictor(load_engine(folder, engine, threads), preprocess, config.prior_channel, config.num_classes)
@@ -137,12 +137,15 @@ def load_model(
     return predictor
 
 
-def _check_legacy(folder: Path, engine: str) -> None:
-    """Paddle alone runs what PaddleX 1.x exported, as it is; says how to have it on the faster engines."""
-    remedy = f"python -m human_segmentation.export.legacy {folder} output/imported"
+def _check_legacy(folder: Path, engine: str, known: bool) -> None:
+    """Paddle alone runs what PaddleX 1.x exported, as it is; says how to have a known network on the faster engines."""
+    remedy = "give the whole folder, without --engine"
+    if known:
+        remedy = f"import it with: python -m human_segmentation.export.legacy {folder} output/imported"
     missing = [file for file in (PROGRAM_FILE, PARAMS_FILE) if not (folder / file).is_file()]
     if missing:
-        raise ModelError(f"{folder}: {missing[0]} is missing, which Paddle runs; import the rest with: {remedy}")
+        raise ModelError(f"{folder}: {missing[0]} is missing, which Paddle runs; {remedy}")
     if engine not in ("auto", "paddle"):
-        raise ModelError(f"{folder}: {engine} cannot run a model of PaddleX 1.x as it is; import it with: {remedy}")
-    print(f"{folder}: Paddle runs this model of PaddleX 1.x; for the faster engines, import it with: {remedy}")
+        raise ModelError(f"{folder}: {engine} cannot run a model of PaddleX 1.x as it is; {remedy}")
+    if known:
+        print(f"{folder}: Paddle runs this model of PaddleX 1.x; for the faster engines, {remedy}")

@@ -28,9 +28,9 @@ class Preprocess:
         height: Height of the network's input in pixels.
         color: "BGR" or "RGB", the order of the network's channels.
         mean: Subtracted after scaling to [0, 1], one value a channel in the network's order.
-        std: Divided by after that.
+        std: Divided by after that; above 0.
         min_val: Pixel value that scaling maps to 0.
-        max_val: Pixel value that scaling maps to 1.
+        max_val: Pixel value that scaling maps to 1; above `min_val`.
         interp: A key of `INTERPOLATIONS`. AREA averages all pixels when shrinking, which keeps fine texture from
             flickering; PaddleX 1.3 used LINEAR.
         padding: Value of the border that fills the input where the frame keeps its aspect, one for all channels or one
@@ -67,8 +67,15 @@ class Preprocess:
         if self.interp not in INTERPOLATIONS:
             raise ValueError(f"the interpolation is {self.interp}, not one of {', '.join(INTERPOLATIONS)}")
         for name in ("mean", "std", "min_val", "max_val"):
-            if len(getattr(self, name)) != 3:
-                raise ValueError(f"{name} has {len(getattr(self, name))} values, not one value a channel")
+            values = getattr(self, name)
+            if len(values) != 3:
+                raise ValueError(f"{name} has {len(values)} values, not one value a channel")
+            if not np.isfinite(values).all():
+                raise ValueError(f"{name} is {list(values)}, not three numbers")
+        if min(self.std) <= 0:
+            raise ValueError(f"std is {list(self.std)}, not above 0")
+        if np.less_equal(self.max_val, self.min_val).any():
+            raise ValueError(f"max_val is {list(self.max_val)}, not above min_val, {list(self.min_val)}")
         if self.sides is not None and min(self.sides) < 1:
             raise ValueError(f"the sides {self.sides} of the frame are impossible")
         if self.coarsest_stride is not None and self.coarsest_stride < 1:

@@ -72,12 +72,14 @@ def load_params(network: nn.Layer, params: dict[str, NDArray], source: Path) -> 
 
     Args:
         network: The network.
-        params: Name to array, as `read_params` returns them.
+        params: Name to array, as `read_params` returns them; floating-point numbers of any width.
         source: Where they came from, for the error.
 
     Raises:
-        ModelError: A parameter is missing, left over or has another shape; the first one is named.
+        ModelError: A parameter is missing, left over, has another shape or no floating-point numbers; the first one is
+            named.
     """
+    fitting = {}
     for name, value in network.state_dict().items():
         if name not in params:
             raise ModelError(f"{source}: the parameter {name} is missing; give weights of the same model type")
@@ -86,10 +88,16 @@ def load_params(network: nn.Layer, params: dict[str, NDArray], source: Path) -> 
                 f"{source}: the parameter {name} has the shape {list(params[name].shape)} and the network "
                 f"{list(value.shape)}; give weights of the same model type, width and number of classes"
             )
+        if params[name].dtype.kind != "f":
+            raise ModelError(
+                f"{source}: the parameter {name} has values of the type {params[name].dtype.name}, not floating-point "
+                "numbers; copy or train the model again"
+            )
+        fitting[name] = params[name].astype(np.float32)
     unknown = sorted(set(params) - set(network.state_dict()))
     if unknown:
         raise ModelError(f"{source}: the network has no parameter {unknown[0]}; give weights of the same model type")
-    network.set_state_dict(params)
+    network.set_state_dict(fitting)
 
 
 def not_trained(folder: Path) -> ModelError:

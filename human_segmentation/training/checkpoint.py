@@ -13,7 +13,7 @@ from paddle.optimizer import Optimizer
 
 from human_segmentation.errors import ModelError
 from human_segmentation.files import whole_folder
-from human_segmentation.inference.model_config import TRAINED, ModelConfig
+from human_segmentation.inference.model_config import NETWORKS, TRAINED, ModelConfig, unknown_model
 from human_segmentation.models.legacy import load_legacy
 from human_segmentation.models.weights import (
     PARAMS_FILE,
@@ -162,6 +162,8 @@ def load_network(folder: Path) -> tuple[nn.Layer, ModelConfig]:
     config = ModelConfig.read(folder)
     if config.status != TRAINED and not config.legacy:
         raise not_trained(folder)
+    if config.model not in NETWORKS:
+        raise ModelError(f"{folder}: {unknown_model(config.model)}")
     network = build_network(config.model, config.num_classes, config.prior_channel, config.width)
     if config.legacy:
         load_legacy(network, folder)
