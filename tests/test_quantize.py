@@ -67,7 +67,8 @@ def test_int8_keeps_the_mask_on_every_engine(quantized):
         assert row.megabytes < (6.5 if row.precision == "fp32" else 2.05), row
     assert report.kept == []
     assert {path.name for path in folder.iterdir()} == {"__model__", "__params__", "model.onnx", "model.yml"}
-    assert ModelConfig.read(folder).status == "Quant"
+    written = ModelConfig.read(folder)
+    assert (written.status, written.metrics) == ("Quant", {})
 
 
 def test_what_is_written_is_int8(quantized):

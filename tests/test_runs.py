@@ -24,7 +24,7 @@ from human_segmentation.training.evaluation import evaluate
 
 def test_training_learns(trained):
     folder, best = trained
-    assert best["miou"] > 0.8
+    assert best["miou"] > 0.7
     assert {path.name for path in (folder / "best_model").iterdir()} == {"metrics.json", "model.pdparams", "model.yml"}
     _, config = load_network(folder / "best_model")
     assert config.metrics.items() <= best.items()

@@ -95,7 +95,7 @@ def quantize_model(
         exported = Path(temporary) / "exported"
         export_model(network, config, exported)
         tensors = _calibration_tensors(exported, config, calibration)
-        replace(config, status="Quant").write(partial)
+        replace(config, status="Quant", metrics={}).write(partial)  # those were the float model's
         measurements: list[Measurement] = []
         kept: set[str] = set()
 
