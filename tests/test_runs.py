@@ -136,6 +136,11 @@ def test_resume_from_what_is_no_checkpoint(samples, trained, tmp_path):
 def test_the_newest_whole_checkpoint_is_found(trained, tmp_path, capsys):
     run_dir = shutil.copytree(trained[0], tmp_path / "run")
     assert find_checkpoint(run_dir, "HumanSegMobile") == run_dir / "epoch_6"
+    for path in run_dir.glob("*/progress.json"):
+        state = json.loads(path.read_text())
+        del state["started"]
+        path.write_text(json.dumps(state))
+    assert find_checkpoint(run_dir, "HumanSegMobile") == run_dir / "epoch_6"
     path = run_dir / "epoch_6" / "model.pdopt"
     path.write_bytes(path.read_bytes()[:1000])
     (run_dir / "epoch_5" / "raw.pdparams").unlink()

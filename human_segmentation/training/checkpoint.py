@@ -147,7 +147,8 @@ def _check_whole(folder: Path) -> None:
 def _read_progress(folder: Path) -> dict:
     path = folder / PROGRESS_FILE
     try:
-        state = json.loads(path.read_text(encoding="utf-8"))
+        # Checkpoints that do not say when their run began are older than all that do.
+        state = {"started": 0.0, **json.loads(path.read_text(encoding="utf-8"))}
         return {name: state[name] for name in ("epochs", "history", "started", "average_steps")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: the state of the run cannot be read ({error}); give another checkpoint") from error
