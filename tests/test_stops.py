@@ -43,8 +43,11 @@ def test_a_program_on_standard_input_that_fell_silent(tmp_path, number):
     partial = tmp_path / ".o.partial.mov"
     with started(*raw_to(tmp_path / "o.mov")) as process:
         send(process, 9)
+        deadline = time.monotonic() + 60
         while not partial.exists() or partial.stat().st_size < 100_000:
             assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
         process.send_signal(number)
         assert process.wait(timeout=30) == 130  # its input is still open
         process.stdin.close()

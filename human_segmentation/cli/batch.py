@@ -112,11 +112,12 @@ def run_batch(jobs: Sequence[Job], save_dir: Path, work: Callable[[Job], object]
                 try:
                     work(job)
                     made += 1
-                except (DataError, OutputError) as error:
+                except DataError as error:
                     failed.append(str(input_path(job.args)))
-                    if isinstance(error, OutputError):
-                        raise
                     tqdm.write(f"error: {error}", file=sys.stderr)
+                except OutputError:
+                    failed.append(str(input_path(job.args)))
+                    raise
     finally:
         print(_summary(save_dir, made, finished, failed))
     return 2 if failed else 0

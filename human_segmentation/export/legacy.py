@@ -58,7 +58,8 @@ def _parity(source: Path, network: "nn.Layer", config: ModelConfig) -> "Parity":
 
     tensor = config.preprocess.normalize(config.preprocess.resize(read_photo(sample_photo()))[None])
     parity = compare([load_engine(source, "paddle")(tensor)], [NetworkEngine(network)(tensor)])
-    if parity.iou < LEAST_IOU if config.status == "Quant" else parity.largest > TOLERANCE:
+    equal = parity.iou >= LEAST_IOU if config.status == "Quant" else parity.largest <= TOLERANCE
+    if not equal:
         raise ModelError(
             f"{source}: what its parameters make of the network here differs from what its {PROGRAM_FILE} computes, by "
             f"{parity.largest:.4f} (IoU {parity.iou:.4f}), so that it cannot be imported; Paddle runs it as it is"
