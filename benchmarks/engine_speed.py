@@ -1,8 +1,9 @@
-"""Time of one prediction on every installed engine, one thread, in one run.
+"""Time of one prediction on every installed engine, one thread, in one run, and the size of what it reads.
 
     python benchmarks/engine_speed.py [MODEL_DIR ...]
 
-A prediction is everything from a 640x360 frame to its score: resize, normalise, network.
+A prediction is everything from a 640x360 frame to its score: resize, normalise, network. The network's share, with the
+normalisation, has columns of its own.
 """
 
 import sys
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 
 import human_segmentation as hs
-from human_segmentation.inference.engines import ENGINES
+from human_segmentation.inference.engines import ENGINES, model_files
 from human_segmentation.shipped import default_model_dir
 
 ROUNDS = 12
@@ -21,10 +22,10 @@ PREDICTIONS = 10
 
 
 def main() -> None:
-    """Prints milliseconds and their ratio to the first row's, OpenVINO with the first model."""
+    """Prints megabytes, milliseconds, and their ratios to the first row's, OpenVINO with the first model."""
     photo = cv2.imread(str(Path(__file__).resolve().parents[1] / "data" / "human_image.jpg"))
     frame = cv2.resize(photo, (640, 640))[140:500]
-    models = {}
+    models, sizes = {}, {}
     for folder in [Path(arg) for arg in sys.argv[1:]] or [default_model_dir()]:
         for engine in ENGINES:
             try:
@@ -32,18 +33,25 @@ def main() -> None:
             except hs.HumanSegError as error:
                 print(f"{engine}: {error}")
             else:
-                models[f"{str(folder)[-40:]:40} {engine:12}"] = model
-    times: dict[str, list[float]] = {name: [] for name in models}
+                name = f"{str(folder)[-40:]:40} {engine:12}"
+                models[name] = model
+                sizes[name] = sum((folder / file).stat().st_size for file in model_files(folder, engine)) / 1e6
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in models}
     for _ in range(ROUNDS):  # in turns, so that a busy moment of the machine touches all of them
         for name, model in models.items():
-            start = time.perf_counter()
             for _ in range(PREDICTIONS):
-                model.score(model.preprocess.resize(frame))
-            times[name].append((time.perf_counter() - start) / PREDICTIONS * 1000)
-    print(f"{'model':40} {'engine':12} {'ms':>7} {'ratio':>6}")
-    first = float(np.median(next(iter(times.values()))))
+                start = time.perf_counter()
+                resized = model.preprocess.resize(frame)
+                before_network = time.perf_counter()
+                model.score(resized)
+                end = time.perf_counter()
+                times[name].append((1000 * (end - start), 1000 * (end - before_network)))
+    print(f"{'model':40} {'engine':12} {'MB':>7} {'ratio':>6} {'ms':>7} {'ratio':>6} {'network':>7} {'ratio':>6}")
+    first = None
     for name, values in times.items():
-        print(f"{name} {np.median(values):7.2f} {np.median(values) / first:6.2f}")
+        row = [sizes[name], *np.median(values, axis=0)]
+        first = first or row
+        print(name, *(f"{value:7.2f} {value / reference:6.2f}" for value, reference in zip(row, first, strict=True)))
 
 
 if __name__ == "__main__":
