@@ -39,10 +39,10 @@ def index_of(image: NDArray[np.uint8], count: int) -> int:
     return int(np.argmin([np.abs(middle - color(i)).max() for i in range(count)]))
 
 
-def tone(seconds: float, start: float = 0.0) -> av.AudioFrame:
+def tone(seconds: float, start: float = 0.0, frequency: float = 440) -> av.AudioFrame:
     """A stereo tone in 16 bits."""
     t = np.arange(round(seconds * SOUND_RATE)) / SOUND_RATE
-    wave = (12000 * np.sin(2 * np.pi * 440 * t)).astype(np.int16)
+    wave = (12000 * np.sin(2 * np.pi * frequency * t)).astype(np.int16)
     frame = av.AudioFrame.from_ndarray(np.repeat(wave, 2)[None], format="s16", layout="stereo")
     frame.sample_rate, frame.pts, frame.time_base = SOUND_RATE, round(start * SOUND_RATE), Fraction(1, SOUND_RATE)
     return frame
@@ -135,16 +135,16 @@ def frames(path: Path) -> tuple[list[float], list[NDArray[np.uint8]]]:
     return [time for time, _ in decoded], [image for _, image in decoded]
 
 
-def sound_packets(path: Path) -> list[bytes]:
+def sound_packets(path: Path, track: int = 0) -> list[bytes]:
     with av.open(str(path)) as container:
-        return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+        return [bytes(packet) for packet in container.demux(audio=track) if packet.size]
 
 
-def sound_span(path: Path) -> tuple[float, float]:
-    """When the sound is first and last louder than a tenth of full scale, in seconds."""
+def sound_span(path: Path, track: int = 0) -> tuple[float, float]:
+    """When a sound track is first and last louder than a tenth of full scale, in seconds."""
     loud = []
     with av.open(str(path)) as container:
-        for frame in container.decode(audio=0):
+        for frame in container.decode(audio=track):
             samples = frame.to_ndarray()
             samples = samples / 32768 if samples.dtype == np.int16 else samples
             step = 1 if frame.format.is_planar else frame.layout.nb_channels

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from human_segmentation.errors import DataError, DeviceError
 from human_segmentation.video.camera_source import CameraSource
-from human_segmentation.video.media import Media
+from human_segmentation.video.media import Media, SoundTrack
 from human_segmentation.video.photo_source import PhotoSource
 from human_segmentation.video.pipeline import run_pipeline
 from human_segmentation.video.video_sink import ROUNDED, VideoSink
@@ -38,7 +38,7 @@ def test_every_frame_at_its_time_in_its_color(tmp_path: Path, name: str) -> None
         assert_plain(frame.image, index)
     assert source.rate == 25
     assert source.length == (None if name == "a.h264" else 12)
-    assert source.audio is None
+    assert source.audio == ()
 
 
 def test_variable_frame_rate(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_time_0_is_the_start_of_the_sound_where_that_is_first(tmp_path: Path) ->
     path = write_clip(tmp_path / "a.mkv", 5, times=range(10, 15), sound="pcm_s16le", sound_seconds=0.6)
     source, read_frames = read(path)
     assert [round(frame.time, 3) for frame in read_frames] == [0.4, 0.44, 0.48, 0.52, 0.56]
-    assert source.audio == Media(path)
+    assert source.audio == (SoundTrack(Media(path), 0),)
 
 
 def test_time_0_is_the_first_frame_where_nothing_is_before_it(tmp_path: Path) -> None:

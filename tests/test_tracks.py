@@ -1,29 +1,36 @@
-"""Sound tracks that are left out are named, and texts in any encoding are no obstacle."""
+"""Every sound track is kept, those that cannot be are named, and texts in any encoding are no obstacle."""
 
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
-from clips import SOUND_RATE, frames, index_of, plain, sound_packets, tone, write_clip
+from clips import SOUND_RATE, frames, index_of, plain, sound_packets, sound_span, tone
 
 from human_segmentation.video.video_sink import VideoSink
 from human_segmentation.video.video_source import VideoSource
 
+LANGUAGES = ("eng", "ger", "jpn")
 
-def write_tracks(path: Path, count: int) -> Path:
+
+def write_tracks(path: Path, sound: str = "aac") -> Path:
+    """Three sound tracks of different pitch: one of the length of the pictures, a long one and one that begins late."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=25)
         video.width, video.height = 64, 48
-        tracks = [container.add_stream("aac", rate=SOUND_RATE, layout="stereo") for _ in range(count)]
+        tracks = [container.add_stream(sound, rate=SOUND_RATE, layout="stereo") for _ in LANGUAGES]
+        for track, language in zip(tracks, LANGUAGES, strict=True):
+            track.metadata["language"] = language
         for i in range(25):
             container.mux(video.encode(av.VideoFrame.from_ndarray(plain(i), format="bgr24")))
         container.mux(video.encode(None))
-        for track in tracks:
-            container.mux(track.encode(tone(1)) + track.encode(None))
+        tones = tone(1), tone(1.5, frequency=880), tone(0.5, start=0.5, frequency=1760)
+        for track, frame in zip(tracks, tones, strict=True):
+            container.mux(track.encode(frame) + track.encode(None))
     return path
 
 
-def sound_notes(path: Path, target: Path) -> list[str]:
+def notes_of_copy(path: Path, target: Path) -> list[str]:
     with VideoSource(path) as source, VideoSink(target, source) as sink:
         for frame in source:
             sink.write(frame.image, frame.pts)
@@ -31,23 +38,45 @@ def sound_notes(path: Path, target: Path) -> list[str]:
     return source.notes() + sink.notes()
 
 
-@pytest.mark.parametrize(("count", "said"), [(1, []), (2, ["2 sound tracks"]), (3, ["3 sound tracks"])])
-def test_of_several_sound_tracks_the_first_is_kept(tmp_path: Path, count: int, said: list[str]) -> None:
-    path = write_tracks(tmp_path / "a.mkv", count)
-    notes = sound_notes(path, tmp_path / "b.mkv")
-    assert notes == [f"{path}: only one of its {tracks} was kept" for tracks in said]
-    with av.open(str(tmp_path / "b.mkv")) as container:
-        assert len(container.streams.audio) == 1
-    assert sound_packets(tmp_path / "b.mkv") == sound_packets(path)
+def pitch(path: Path, track: int) -> float:
+    """The strongest frequency of a sound track, in Hz."""
+    with av.open(str(path)) as container:
+        frames = list(container.decode(audio=track))
+    samples = np.concatenate([frame.to_ndarray()[0] for frame in frames])
+    return np.abs(np.fft.rfft(samples)).argmax() * frames[0].sample_rate / len(samples)
 
 
-def test_sound_that_nothing_decodes(tmp_path: Path) -> None:
-    path = write_clip(tmp_path / "a.mp4", 10, sound="aac")
-    path.write_bytes(path.read_bytes().replace(b"mp4a", b"xyz1").replace(b"esds", b"free"))
-    assert sound_notes(path, tmp_path / "b.mp4") == [f"{path}: its sound cannot be decoded and was left out"]
-    with av.open(str(tmp_path / "b.mp4")) as container:
-        assert not container.streams.audio
-    assert len(frames(tmp_path / "b.mp4")[0]) == 10
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.mov"])
+def test_all_sound_tracks_are_copied(tmp_path: Path, name: str) -> None:
+    path, target = write_tracks(tmp_path / "source.mkv"), tmp_path / name
+    assert notes_of_copy(path, target) == []
+    for track, language in enumerate(LANGUAGES):
+        with av.open(str(target)) as container:
+            assert len(container.streams.audio) == len(LANGUAGES)
+            assert container.streams.audio[track].metadata["language"] == language
+        assert sound_packets(target, track) == sound_packets(path, track)
+        assert sound_span(target, track) == pytest.approx(sound_span(path, track), abs=0.002)
+
+
+def test_all_sound_tracks_are_encoded(tmp_path: Path) -> None:
+    path, target = write_tracks(tmp_path / "a.mkv", "pcm_s16le"), tmp_path / "a.webm"
+    assert notes_of_copy(path, target) == []
+    for track, frequency in enumerate((440, 880, 1760)):
+        assert pitch(target, track) == pytest.approx(frequency, abs=5)
+        assert sound_span(target, track) == pytest.approx(sound_span(path, track), abs=0.03)
+
+
+@pytest.mark.parametrize(("spoilt", "kept"), [(3, ()), (1, (880, 1760))])
+def test_sound_that_nothing_decodes(tmp_path: Path, spoilt: int, kept: tuple[int, ...]) -> None:
+    path, target = write_tracks(tmp_path / "a.mp4"), tmp_path / "b.mp4"
+    data = path.read_bytes().replace(b"mp4a", b"xyz1", spoilt).replace(b"esds", b"free", spoilt)
+    path.write_bytes(data)
+    assert notes_of_copy(path, target) == [f"{path}: sound tracks that cannot be decoded: {spoilt} left out"]
+    with av.open(str(target)) as container:
+        assert len(container.streams.audio) == len(kept)
+    for track, frequency in enumerate(kept):
+        assert pitch(target, track) == pytest.approx(frequency, abs=5)
+    assert len(frames(target)[0]) == 25
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.avi"])
@@ -65,6 +94,6 @@ def test_texts_that_are_not_utf_8(tmp_path: Path, name: str) -> None:
     data, packets = path.read_bytes(), sound_packets(path)
     assert data.count(b"Cafe") >= 2
     path.write_bytes(data.replace(b"Cafe", b"Caf\xe9"))
-    assert sound_notes(path, tmp_path / "b.mkv") == []
+    assert notes_of_copy(path, tmp_path / "b.mkv") == []
     assert [index_of(image, 10) for image in frames(tmp_path / "b.mkv")[1]] == list(range(10))
     assert sound_packets(tmp_path / "b.mkv") == packets

@@ -60,7 +60,7 @@ def test_numbered_photos_are_frames(tmp_path: Path, name: str) -> None:
     assert [index_of(frame.image, 110) for frame in read_frames] == [98, 99, 100, 101, 102]
     assert [frame.time for frame in read_frames] == [0, 0.1, 0.2, 0.3, 0.4]
     assert [frame.pts * source.time_base for frame in read_frames] == [Fraction(i, 10) for i in range(5)]
-    assert (source.length, source.rate, source.audio, source.notes()) == (5, 10, None, [])
+    assert (source.length, source.rate, source.audio, source.notes()) == (5, 10, (), [])
 
 
 def test_part_of_numbered_photos(tmp_path: Path) -> None:

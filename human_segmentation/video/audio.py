@@ -9,7 +9,7 @@ import av
 from av import AudioFrame, AudioStream
 from av.container import OutputContainer
 
-from human_segmentation.video.media import Media, Track, sounds
+from human_segmentation.video.media import SoundTrack, Track, sounds
 from human_segmentation.video.timeline import Rising
 
 T = TypeVar("T", av.Packet, AudioFrame)
@@ -21,32 +21,31 @@ COPIED = {
 """Sound that players know in each container, which is copied as it is; MKV takes what FFmpeg says."""
 ENCODED = {"webm": "libopus"}
 """What any other sound becomes, where it is not AAC."""
+KEPT = ("language", "title")
+"""What is known of a track, and kept."""
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
 
 class AudioCopy:
-    """Copies the first sound track of a video that can be decoded, in step with the pictures.
-
-    What is damaged is left out: `notes` tells of it, and of other tracks.
+    """Copies a sound track of a video, in step with the pictures; what is damaged is left out, and `notes` tells of it.
 
     Sound is cut between packets: it begins with the first one at or after the start of the part, and packets of the
     usual formats last 20 to 100 ms.
 
     Args:
-        media: What has the sound.
+        track: The sound track.
         target: The container that takes it, before anything was written to it.
 
     Raises:
         DataError: The file or address can no longer be opened.
     """
 
-    def __init__(self, media: Media, target: OutputContainer) -> None:
-        self._media = media
+    def __init__(self, track: SoundTrack, target: OutputContainer) -> None:
+        self._media = track.media
         self._target = target
-        self._container = media.open()
-        self._tracks = len(self._container.streams.audio)
-        self._source = sounds(self._container)[0]
-        self._track = Track(media, self._container, self._source)
+        self._container = self._media.open()
+        self._source = sounds(self._container)[track.number]
+        self._track = Track(self._media, self._container, self._source)
         codec = self._source.codec_context
         name = codec.codec.canonical_name
         if name in COPIED.get(target.format.name, target.supported_codecs):
@@ -62,6 +61,7 @@ class AudioCopy:
             # An encoder left alone takes over the source's unit, which may be too coarse for its packets.
             self._stream.codec_context.time_base = Fraction(1, rate)
             self._packets = self._encoded()
+        self._stream.metadata.update({key: value for key, value in self._source.metadata.items() if key in KEPT})
         self._next = next(self._packets, None)
 
     def _part(self, items: Iterator[T]) -> Iterator[T]:
@@ -108,12 +108,9 @@ class AudioCopy:
 
     def notes(self) -> list[str]:
         """What was wrong with the sound up to here, each in one sentence."""
-        said = []
-        if self._tracks > 1:
-            said.append(f"only one of its {self._tracks} sound tracks was kept")
-        if self._track.damaged:
-            said.append(f"damaged packets of sound: {self._track.damaged} left out")
-        return [f"{self._media.place}: {note}" for note in said]
+        if not self._track.damaged:
+            return []
+        return [f"{self._media.place}: damaged packets of sound: {self._track.damaged} left out"]
 
     def __enter__(self) -> "AudioCopy":
         return self

@@ -1,13 +1,13 @@
 """What sources of frames have in common: each is a context manager and an iterable of `Frame`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from human_segmentation.video.media import Media
+from human_segmentation.video.media import SoundTrack
 
 MILLISECOND = Fraction(1, 1000)
 
@@ -35,7 +35,7 @@ class Source:
         rate: Frames a second, where known.
         length: Number of frames, where known or nearly known.
         end: When the last frame that came ends, in seconds, where known.
-        audio: What has the sound, where there is any.
+        audio: Its sound tracks.
         live: Whether frames come in their own time and are lost where nobody takes them.
     """
 
@@ -43,7 +43,7 @@ class Source:
     rate: Fraction | None = None
     length: int | None = None
     end: float | None = None
-    audio: Media | None = None
+    audio: Sequence[SoundTrack] = ()
     live: bool = False
 
     def __enter__(self) -> "Source":

@@ -83,6 +83,19 @@ class Media:
             raise DataError(f"{self.place}: the video cannot be opened ({error.strerror}); {remedy}") from error
 
 
+@dataclass(frozen=True)
+class SoundTrack:
+    """One sound track of a file or address.
+
+    Attributes:
+        media: The file or address, and the part that is wanted.
+        number: Its place among the sound tracks that can be decoded, from 0.
+    """
+
+    media: Media
+    number: int
+
+
 def pictures(container: InputContainer) -> list[Any]:
     """The video streams that can be decoded; the cover picture of a song is stored as one too, and is none."""
     cover = av.stream.Disposition.attached_pic
@@ -158,7 +171,7 @@ class Track:
 
     def _all_packets(self) -> Iterator[av.Packet]:
         """Those of both the pictures and the sound, which have one time."""
-        streams = pictures(self._container)[:1] + sounds(self._container)[:1]
+        streams = pictures(self._container)[:1] + sounds(self._container)
         end = math.inf
         try:
             for packet in self._container.demux():

@@ -51,7 +51,7 @@ class VideoSink(Sink):
         self._source = source
         self._encoding = encoding or choose_encoding(path)
         self._rate = source.rate or Fraction(30)
-        self._audio: AudioCopy | None = None
+        self._audio: list[AudioCopy] = []
 
     def __enter__(self) -> "Sink":
         # Without this, Matroska numbers its files at random.
@@ -65,8 +65,7 @@ class VideoSink(Sink):
             self._container = av.open(os.fspath(partial.absolute()), "w", options=options)
             stack.callback(self._container.close)
             self._add_stream()
-            if self._source.audio is not None:
-                self._audio = stack.enter_context(AudioCopy(self._source.audio, self._container))
+            self._audio = [stack.enter_context(AudioCopy(track, self._container)) for track in self._source.audio]
             self._end: float | None = None
             self._last_pts = 0
             self._held: list[av.Packet] = []
@@ -109,8 +108,8 @@ class VideoSink(Sink):
         )
         frame.pts, frame.time_base = pts, self._source.time_base
         seconds = float(pts * self._source.time_base)
-        if self._audio is not None:
-            self._audio.copy_until(seconds)
+        for audio in self._audio:
+            audio.copy_until(seconds)
         self._end = seconds + float(1 / self._rate)
         self._last_pts = pts
         self._container.mux(self._held)  # the last packet waits for its duration
@@ -147,12 +146,12 @@ class VideoSink(Sink):
                     if packet.pts == self._last_pts:
                         packet.duration = round(self._source.end / self._source.time_base) - packet.pts
             self._container.mux(last)
-            if self._audio is not None:
-                self._audio.copy_until(self._end)
+            for audio in self._audio:
+                audio.copy_until(self._end)
 
     def notes(self) -> list[str]:
         """See `Sink`."""
-        return self._audio.notes() if self._audio is not None else []
+        return [note for audio in self._audio for note in audio.notes()]
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from human_segmentation.errors import DataError
 from human_segmentation.video.fit import FirstSize
 from human_segmentation.video.frames import MILLISECOND, Frame, Source
-from human_segmentation.video.media import WHOLE, Media, Span, Track, pictures, sounds
+from human_segmentation.video.media import WHOLE, Media, SoundTrack, Span, Track, pictures, sounds
 from human_segmentation.video.orientation import upright
 from human_segmentation.video.timeline import SLACK, Holes, Rising
 
@@ -66,13 +66,14 @@ class VideoSource(Source):
             self._said.append(
                 "its colours are HDR, which the result is not; people will look pale, so convert it first"
             )
-        if sounds(self._container):
-            if isinstance(place, Path) or self._container.duration is not None:
-                self.audio = media
-            else:  # sound is read on its own, and the beginning is gone then
-                self._said.append("the stream has no end; its sound was left out")
-        elif self._container.streams.audio:
-            self._said.append("its sound cannot be decoded and was left out")
+        tracks = len(sounds(self._container))
+        if isinstance(place, Path) or self._container.duration is not None:
+            self.audio = tuple(SoundTrack(media, number) for number in range(tracks))
+        elif tracks:  # sound is read on its own, and the beginning is gone then
+            self._said.append("the stream has no end; its sound was left out")
+        lost = len(self._container.streams.audio) - tracks
+        if lost:
+            self._said.append(f"sound tracks that cannot be decoded: {lost} left out")
 
     def __exit__(self, *_: object) -> None:
         self._container.close()
