@@ -19,7 +19,6 @@ from human_segmentation.video.media import Media, SoundTrack
 from human_segmentation.video.photo_source import PhotoSource
 from human_segmentation.video.pipeline import run_pipeline
 from human_segmentation.video.video_sink import ROUNDED, VideoSink
-from human_segmentation.video.video_source import VideoSource
 
 
 def assert_plain(image: NDArray[np.uint8], index: int) -> None:
@@ -244,16 +243,3 @@ def test_camera_that_is_not_there(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(DeviceError, match="camera 99: there is no such camera"):
         CameraSource(99)
     assert capfd.readouterr().err == ""
-
-
-def test_colors_that_the_result_does_not_have(tmp_path: Path) -> None:
-    for transfer, notes in ((1, 0), (18, 1)):
-        path = tmp_path / f"{transfer}.mp4"
-        with av.open(str(path), "w") as container:
-            stream = container.add_stream("libx264", rate=25)
-            stream.width, stream.height, stream.codec_context.color_trc = 64, 48, transfer
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(plain(0), format="bgr24")))
-            container.mux(stream.encode(None))
-        with VideoSource(path) as source:
-            assert len(source.notes()) == notes
-            assert all("its colours are HDR" in note for note in source.notes())

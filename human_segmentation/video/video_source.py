@@ -13,6 +13,7 @@ from av.video.reformatter import Colorspace
 from numpy.typing import NDArray
 
 from human_segmentation.errors import DataError
+from human_segmentation.video.dynamic_range import ToneMap
 from human_segmentation.video.fit import FirstSize
 from human_segmentation.video.frames import MILLISECOND, Frame, Source
 from human_segmentation.video.media import WHOLE, Media, SoundTrack, Span, Track, pictures, sounds
@@ -21,8 +22,6 @@ from human_segmentation.video.timeline import SLACK, Holes, Rising
 
 UNSPECIFIED = 2
 """FFmpeg's number for a colour matrix that the file does not name; players then go by the height."""
-HDR = (16, 18)
-"""FFmpeg's numbers for PQ and HLG."""
 SD_HEIGHT = 576
 """Up to this height the matrix is BT.601, above it BT.709."""
 
@@ -60,12 +59,9 @@ class VideoSource(Source):
         self._duration = self._whole_duration()
         self.length = self._expected_length()
         self._first_size = FirstSize()
+        self._tone_map = ToneMap()
         self._repaired = 0
         self._said: list[str] = []
-        if self._stream.codec_context.color_trc in HDR:
-            self._said.append(
-                "its colours are HDR, which the result is not; people will look pale, so convert it first"
-            )
         tracks = len(sounds(self._container))
         if isinstance(place, Path) or self._container.duration is not None:
             self.audio = tuple(SoundTrack(media, number) for number in range(tracks))
@@ -163,5 +159,6 @@ class VideoSource(Source):
         width = round(decoded.width * (self._stream.sample_aspect_ratio or 1))
         hd = decoded.colorspace == UNSPECIFIED and decoded.height > SD_HEIGHT
         matrix = Colorspace.ITU709 if hd else None
-        image: NDArray[Any] = decoded.to_ndarray(format="bgr24", width=width, src_colorspace=matrix)
+        mapped = self._tone_map(decoded)
+        image: NDArray[Any] = mapped.to_ndarray(format="bgr24", width=width, src_colorspace=matrix)
         return upright(image, decoded)
