@@ -1,11 +1,10 @@
 """Trains HumanSegMobile with the real PaddleX 1.3.11; run by training_speed.py under Python 3.7.
 
-python paddlex_training.py FOLDER BATCH EPOCHS: FOLDER has list.txt. Prints the seconds that training took.
+python paddlex_training.py FOLDER BATCH EPOCHS: FOLDER has list.txt.
 """
 
 import os
 import sys
-import time
 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
@@ -19,7 +18,6 @@ def main(folder, batch, epochs):
         data_dir=folder, file_list=folder + "/list.txt", transforms=transforms.Compose(steps), shuffle=True
     )
     model = paddlex.seg.HRNet(num_classes=2, width="18_small_v1")
-    start = time.time()
     model.train(
         num_epochs=epochs,
         train_dataset=data,
@@ -29,7 +27,6 @@ def main(folder, batch, epochs):
         pretrain_weights=None,
         save_dir=folder + "/paddlex",
     )
-    print("seconds", time.time() - start)
 
 
 if __name__ == "__main__":
