@@ -1,11 +1,13 @@
 """Reading and writing photos: the one place that decodes and encodes them."""
 
+import io
 import re
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageCms
 
 from human_segmentation.errors import DataError, OutputError
 from human_segmentation.files import whole_file
@@ -14,13 +16,14 @@ JPEG_QUALITY = 95
 # In a JPEG's scan, FF 00 stands for the byte FF and FF D0 to FF D7 are restarts; any other FF XX is a marker.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _END = b"\xff\xd9"
+_SRGB = ImageCms.createProfile("sRGB")
 
 # OpenCV's own words about a damaged photo or a missing camera name no file and help nobody.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def read_photo(path: Path, flags: int = cv2.IMREAD_COLOR_BGR) -> NDArray[np.uint8]:
-    """Reads a photo of any kind: grey, with alpha, 16-bit, CMYK; turned upright as its EXIF data say.
+    """Reads a photo of any kind: grey, with alpha, 16-bit, CMYK; turned upright as its EXIF data say, in sRGB.
 
     Args:
         path: The file.
@@ -41,12 +44,26 @@ def read_photo(path: Path, flags: int = cv2.IMREAD_COLOR_BGR) -> NDArray[np.uint
     if _cut_short(data):
         raise DataError(f"{path}: the JPEG is truncated; copy the photo again")
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        image, kinds, metadata = cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags)
     except cv2.error:  # broken headers, sizes beyond OpenCV's limit
         image = None
     if image is None:
         raise DataError(f"{path}: the file is damaged or no photo that can be decoded; give a JPEG, PNG or WebP")
-    return image
+    profile = dict(zip(kinds, metadata, strict=True)).get(cv2.IMAGE_METADATA_ICCP)
+    return image if profile is None or image.ndim == 2 else _to_srgb(image, profile.tobytes())
+
+
+def _to_srgb(image: NDArray[np.uint8], profile: bytes) -> NDArray[np.uint8]:
+    """Converts colours that an ICC profile describes, such as Display P3 of phones; grey and CMYK are sRGB already."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if source.profile.xcolor_space != "RGB " or "sRGB" in ImageCms.getProfileDescription(source):
+            return image
+        rgb = Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+        ImageCms.profileToProfile(rgb, source, _SRGB, inPlace=True)
+    except (OSError, ImageCms.PyCMSError):  # a damaged profile
+        return image
+    return cv2.cvtColor(np.asarray(rgb), cv2.COLOR_RGB2BGR)
 
 
 def _cut_short(data: bytes) -> bool:

@@ -135,6 +135,11 @@ def frames(path: Path) -> tuple[list[float], list[NDArray[np.uint8]]]:
     return [time for time, _ in decoded], [image for _, image in decoded]
 
 
+def decoded(path: Path) -> list[NDArray[np.uint8]]:
+    """The pictures of a video."""
+    return frames(path)[1]
+
+
 def sound_packets(path: Path, track: int = 0) -> list[bytes]:
     with av.open(str(path)) as container:
         return [bytes(packet) for packet in container.demux(audio=track) if packet.size]

@@ -82,6 +82,34 @@ def server(monkeypatch):
 
 
 @pytest.fixture(scope="session")
+def long_clip(tmp_path_factory):
+    """The sample clip 120 times over, with its sound."""
+    import av
+
+    path = tmp_path_factory.mktemp("long") / "long.mp4"
+    with av.open(str(path), "w") as container:
+        targets = {}
+        offset = 0.0
+        for _ in range(120):
+            with av.open(str(ROOT / "data" / "video_test.mp4")) as source:
+                for packet in source.demux():
+                    if packet.dts is None:
+                        continue
+                    kind = packet.stream.type
+                    if kind not in targets:
+                        targets[kind] = container.add_stream_from_template(packet.stream)
+                        if len(targets) < 2:
+                            other = source.streams.audio[0] if kind == "video" else source.streams.video[0]
+                            targets[other.type] = container.add_stream_from_template(other)
+                    shift = round(offset / packet.time_base)
+                    packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+                    packet.stream = targets[kind]
+                    container.mux(packet)
+            offset += 4.04
+    return path
+
+
+@pytest.fixture(scope="session")
 def legacy() -> Path:
     """A real PaddleX 1.3 model; it is no part of the repository."""
     folder = ROOT.parent / "shared" / "legacy"

@@ -10,42 +10,15 @@ import av
 import cv2
 import numpy as np
 import pytest
+from clips import decoded
+from commands import command, fail, started, succeed
 from conftest import ROOT
+
+from human_segmentation.cli import exit_code
 
 PHOTO = "data/human_image.jpg"
 BACKGROUND = "data/background.jpg"
 CLIP = "data/video_test.mp4"
-
-
-def command(script, *args, **options):
-    return subprocess.run(
-        [sys.executable, script, *map(str, args)], cwd=ROOT, capture_output=True, text=True, timeout=120, **options
-    )
-
-
-def started(script, *args, **options):
-    return subprocess.Popen([sys.executable, script, *map(str, args)], cwd=ROOT, text=True, **options)
-
-
-def succeed(script, *args):
-    result = command(script, *args)
-    assert result.returncode == 0, result.stderr
-    assert "Traceback" not in result.stderr
-    return result
-
-
-def fail(script, *args, **options):
-    result = command(script, *args, **options)
-    assert result.returncode == 2, result.stderr
-    lines = result.stderr.strip().splitlines()
-    assert len(lines) == 1, result.stderr
-    assert lines[0].startswith("error: ")
-    return lines[0]
-
-
-def decoded(path):
-    with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +123,8 @@ MODEL = "pretrain_weights/humanseg_mobile_inference"
     ("args", "words"),
     [
         (["--image_path", PHOTO], "--background_image_path"),
+        (["--image_path", "", *BLUE], "--image_path: the path is empty"),
+        (["--image_path", PHOTO, "--output_type", "alpha", *BLUE], "--output_type alpha: no background is seen there"),
         (["--image_path", "nowhere.jpg", *BLUE], "nowhere.jpg"),
         (["--image_path", "README.md", *BLUE], "README.md"),
         (["--image_path", "data", *BLUE], "data"),
@@ -161,7 +136,7 @@ MODEL = "pretrain_weights/humanseg_mobile_inference"
         (["--background_image_path", "tests"], "tests: the folder has no photos"),
         (["--video_path", CLIP, "--codec", "nonsense", *BLUE], "libx264"),
         (["--video_path", CLIP, "--virtual_camera", *BLUE], "--virtual_camera"),
-        (["--image_path", PHOTO, "--threads", 0, *BLUE], "--threads"),
+        (["--image_path", PHOTO, "--threads", 0, *BLUE], "threads 0: the number must be 1 or more"),
         (["--image_path", PHOTO, "--image_shape", 0, 192, *BLUE], "--image_shape"),
         (["--image_path", PHOTO, "--model_dir", "nowhere", *BLUE], "--model_dir"),
         (["--image_path", PHOTO, "--model_dir", "data", *BLUE], "model.yml"),
@@ -170,6 +145,7 @@ MODEL = "pretrain_weights/humanseg_mobile_inference"
         (["--video_path", PHOTO, "--background_video_path", "README.md"], "README.md"),
         (["--video_path", "README.md", *BLUE], "README.md"),
         (["--camera", 99, *BLUE], "camera 99"),
+        (["--video_path", CLIP, "--output", "data", *BLUE], "data: this is a folder; give a file with --output"),
         (["--image_path", PHOTO, "--video_path", CLIP, *BLUE], "--video_path: not allowed with argument --image_path"),
         (["--input_dir", "data", "--image_path", PHOTO, *BLUE], "--image_path: not allowed with argument --input_dir"),
         (["--video_path", CLIP, "--camera", 1, *BLUE], "--camera: not allowed with argument --video_path"),
@@ -183,6 +159,41 @@ def test_bad_input(tmp_path, args, words):
     message = fail("bg_replace.py", *args, "--save_dir", tmp_path / "out")
     assert words in message
     assert not (tmp_path / "out").exists()
+
+
+def test_a_photo_of_nobody(tmp_path, black):
+    said = succeed("bg_replace.py", "--image_path", black, *BLUE, "--save_dir", tmp_path).stderr
+    assert said == f"warning: {black}: nobody was found\n"
+    assert (cv2.imread(str(tmp_path / "black.png")) == (255, 0, 0)).all()
+
+
+def test_no_temporal_is_temporal_none(tmp_path):
+    for name, flags in {"a": ["--no_temporal"], "b": ["--temporal", "none"], "c": []}.items():
+        arguments = ["--video_path", CLIP, "--end", 0.4, *BLUE, "--output", tmp_path / f"{name}.mp4"]
+        succeed("bg_replace.py", *arguments, *flags)
+    a, b, c = (np.stack(decoded(tmp_path / f"{name}.mp4")) for name in "abc")
+    assert len(a) == 10
+    np.testing.assert_array_equal(a, b)
+    assert (a != c).any()
+
+
+def test_nobody_reads_what_is_printed(tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    arguments = ["--image_path", PHOTO, *BLUE, "--save_dir", tmp_path]
+    with started("bg_replace.py", *arguments, stdout=writing, stderr=subprocess.PIPE) as process:
+        os.close(writing)
+        _, errors = process.communicate(timeout=60)
+    assert errors == ""
+    assert (tmp_path / "human_image.jpg").exists()
+
+
+def test_a_path_below_a_locked_folder(capsys):
+    def run():
+        raise PermissionError(13, "Permission denied", "/root/locked/a.jpg")
+
+    assert exit_code(run) == 2
+    assert capsys.readouterr().err == "error: /root/locked/a.jpg: permission is denied; give another path\n"
 
 
 @pytest.mark.parametrize("name", ["human_image.jpg", "video_test.mp4"])
@@ -259,32 +270,6 @@ def test_a_virtual_camera_needs_no_display(no_screen):
     assert "the system has no virtual camera that is free" in message
 
 
-@pytest.fixture(scope="module")
-def long_clip(tmp_path_factory):
-    """The sample clip 120 times over, with its sound."""
-    path = tmp_path_factory.mktemp("long") / "long.mp4"
-    with av.open(str(path), "w") as container:
-        targets = {}
-        offset = 0.0
-        for _ in range(120):
-            with av.open(str(ROOT / CLIP)) as source:
-                for packet in source.demux():
-                    if packet.dts is None:
-                        continue
-                    kind = packet.stream.type
-                    if kind not in targets:
-                        targets[kind] = container.add_stream_from_template(packet.stream)
-                        if len(targets) < 2:
-                            other = source.streams.audio[0] if kind == "video" else source.streams.video[0]
-                            targets[other.type] = container.add_stream_from_template(other)
-                    shift = round(offset / packet.time_base)
-                    packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
-                    packet.stream = targets[kind]
-                    container.mux(packet)
-            offset += 4.04
-    return path
-
-
 @pytest.mark.parametrize(
     ("number", "name"), [(signal.SIGINT, "o.mp4"), (signal.SIGTERM, "o.mp4"), (signal.SIGINT, "o.webm")]
 )
@@ -314,50 +299,3 @@ def test_killed_video_leaves_no_result(tmp_path, long_clip):
         time.sleep(0.3)
         process.kill()
     assert not (tmp_path / "o.mp4").exists()
-
-
-@pytest.fixture
-def screen():
-    """The environment of a program that shows windows."""
-    command = ["Xvfb", "-displayfd", "1", "-screen", "0", "800x600x24"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
-        yield {**os.environ, "DISPLAY": f":{server.stdout.readline().strip()}"}  # written when it is ready
-        server.terminate()
-
-
-def press(keys, process, screen):
-    """Waits for the window, and presses one key after the other in it."""
-    search = ["xdotool", "search", "--sync", "--onlyvisible", "--name", "HumanSegmentation"]
-    found = subprocess.run(search, env=screen, capture_output=True, text=True, timeout=60, check=True)
-    time.sleep(2)
-    command = ["xdotool", "windowfocus", found.stdout.split()[-1], "key", "--delay", "400", *keys]
-    for _ in range(20):  # a window that is being mapped cannot have the focus yet
-        if subprocess.run(command, env=screen).returncode == 0:
-            break
-        time.sleep(0.5)
-    output, errors = process.communicate(timeout=30)
-    assert process.returncode == 0, errors
-    return output
-
-
-@pytest.mark.skipif(not (shutil.which("Xvfb") and shutil.which("xdotool")), reason="needs Xvfb and xdotool")
-def test_keys_in_the_window_of_a_camera(tmp_path, long_clip, screen):
-    names = {"red": (0, 0, 255), "green": (0, 255, 0), "mask": (0, 0, 0)}
-    (tmp_path / "rooms").mkdir()
-    for number, name in enumerate(["red", "green"]):
-        cv2.imwrite(str(tmp_path / "rooms" / f"{number}.png"), np.full((64, 64, 3), names[name], np.uint8))
-    (tmp_path / "rooms" / "list.txt").write_text("no photo")
-    arguments = [
-        "bg_replace.py", "--camera", long_clip, "--background_image_path", tmp_path / "rooms",
-        "--output", tmp_path / "o.mp4",
-    ]  # fmt: skip
-    with started(*arguments, env=screen, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        output = press("nmmrbnq", process, screen)
-    assert output.startswith("n: next background, b: blur, m: mask, r: reset, q: quit\n")
-    seen = []
-    for frame in decoded(tmp_path / "o.mp4"):
-        corner = frame[:20, :20].mean((0, 1))
-        near = [name for name, color in names.items() if np.abs(corner - color).max() < 30]
-        seen += near or ["blur"]  # the sky of the clip
-    changes = [name for name, before in zip(seen, [None, *seen], strict=False) if name != before]
-    assert changes == ["red", "green", "mask", "green", "blur", "red"]

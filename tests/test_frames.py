@@ -1,6 +1,8 @@
 """Frames come from files and cameras whole, upright, at their times, or an error says why not."""
 
+import http.server
 import struct
+import threading
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +16,7 @@ from clips import color, copy, frames, index_of, plain, quarters, read, write_cl
 from numpy.typing import NDArray
 
 from human_segmentation.errors import DataError, DeviceError
+from human_segmentation.video import camera_source
 from human_segmentation.video.camera_source import CameraSource
 from human_segmentation.video.media import Media, SoundTrack
 from human_segmentation.video.photo_source import PhotoSource
@@ -243,3 +246,36 @@ def test_camera_that_is_not_there(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(DeviceError, match="camera 99: there is no such camera"):
         CameraSource(99)
     assert capfd.readouterr().err == ""
+
+
+def test_camera_in_the_network_that_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(camera_source, "PATIENCE", 0.5)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    picture = cv2.imencode(".jpg", plain(3))[1].tobytes()
+    over = threading.Event()
+    ended: list[object] = []
+
+    class Silent(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
+            self.end_headers()
+            part = b"--next\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(picture)
+            for _ in range(20):
+                self.wfile.write(part + picture + b"\r\n")
+            self.wfile.flush()
+            over.wait(10)
+            ended.append(self)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Silent) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with CameraSource(f"http://127.0.0.1:{server.server_port}/") as source:
+            images = [frame.image for frame in source]
+        assert not ended
+        over.set()
+        server.shutdown()
+    assert len(images) >= 10
+    assert all(index_of(image, 8) == 3 for image in images)

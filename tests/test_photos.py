@@ -76,6 +76,54 @@ def test_cmyk_jpeg(tmp_path: Path) -> None:
     assert_close(load(tmp_path, pillow(picture(), "JPEG", "CMYK", quality=95)), picture(), 8)
 
 
+ADOBE_RGB = np.array([[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]])
+"""Linear RGB of that space to XYZ, with white at D50."""
+SRGB = np.array([[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]])
+GAMMA = 2.2
+
+
+def icc_profile(matrix: NDArray[np.float64], name: bytes) -> bytes:
+    """A display profile of version 2 with a matrix and one gamma (ICC.1:2001-04)."""
+
+    def fixed(*values: float) -> bytes:
+        return struct.pack(f">{len(values)}i", *(round(65536 * value) for value in values))
+
+    parts = {b"desc": b"desc\0\0\0\0" + struct.pack(">I", len(name) + 1) + name + bytes(79)}
+    parts |= {b"cprt": b"text\0\0\0\0none\0", b"wtpt": b"XYZ \0\0\0\0" + fixed(0.9642, 1, 0.8249)}
+    for color, column in zip(b"rgb", matrix.T, strict=True):
+        parts[bytes([color]) + b"XYZ"] = b"XYZ \0\0\0\0" + fixed(*column)
+        parts[bytes([color]) + b"TRC"] = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(256 * GAMMA))
+    table, data = struct.pack(">I", len(parts)), b""
+    start = 128 + 4 + 12 * len(parts)
+    for key, part in parts.items():
+        table += key + struct.pack(">II", start + len(data), len(part))
+        data += part + bytes(-len(part) % 4)
+    header = struct.pack(">I4xI4s4s4s12x4s28x", start + len(data), 0x02100000, b"mntr", b"RGB ", b"XYZ ", b"acsp")
+    return header + fixed(0.9642, 1, 0.8249) + bytes(48) + table + data
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG"])
+def test_colors_of_a_profile_become_srgb(tmp_path: Path, kind: str) -> None:
+    image = picture()
+    profile = icc_profile(ADOBE_RGB, b"wide")
+    options = {"PNG": {}, "WEBP": {"lossless": True}, "JPEG": {"quality": 100, "subsampling": 0}}[kind]
+    data = pillow(image, kind, icc_profile=profile, **options)
+    light = (image[..., ::-1] / 255) ** GAMMA @ (np.linalg.inv(SRGB) @ ADOBE_RGB).T
+    light = light.clip(0, 1)
+    expected = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    expected = np.rint(255 * expected[..., ::-1]).astype(np.uint8)
+    assert np.abs(expected.astype(int) - image).mean() > 5
+    found = load(tmp_path, data)
+    assert np.abs(found - expected.astype(int)).mean() < 0.5
+    if kind != "JPEG":  # whose rounding becomes large in what is nearly black
+        assert_close(found, expected, 2)
+
+
+@pytest.mark.parametrize("profile", [icc_profile(ADOBE_RGB, b"like sRGB"), b"damaged", icc_profile(SRGB, b"x")[:200]])
+def test_profiles_that_change_nothing(tmp_path: Path, profile: bytes) -> None:
+    np.testing.assert_array_equal(load(tmp_path, pillow(picture(), "PNG", icc_profile=profile)), picture())
+
+
 def test_grey_labels_stay_grey(tmp_path: Path) -> None:
     label = (picture()[..., 0] > 100).astype(np.uint8)
     (tmp_path / "label.png").write_bytes(encoded(".png", label))

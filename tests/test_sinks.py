@@ -285,6 +285,7 @@ def test_numbered_photos_are_exact_and_leave_what_is_there(tmp_path: Path) -> No
     with PhotosSink(tmp_path / "%05d.png") as sink:
         for image in images:
             assert sink.write(image, 0)
+    assert sink.notes() == [f"{tmp_path}/%05d.png: 1 photos with higher numbers were there before"]
     assert names(tmp_path) == ["00001.png", "00002.png", "00003.png", "00009.png", "letter.txt"]
     for index, image in enumerate(images, 1):
         np.testing.assert_array_equal(cv2.imread(str(tmp_path / f"{index:05d}.png"), cv2.IMREAD_UNCHANGED), image)
@@ -298,6 +299,7 @@ def test_names_of_numbered_photos(tmp_path: Path, name: str, tenth: str) -> None
     with PhotosSink(tmp_path / "new" / name) as sink:
         for index in range(10):
             sink.write(plain(index), index)
+    assert sink.notes() == []
     assert len(names(tmp_path / "new")) == 10
     assert (tmp_path / "new" / tenth).exists()
 

@@ -34,6 +34,11 @@ def replace(*args: object, **options: object) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, **options)
 
 
+def complaints(done: subprocess.CompletedProcess) -> list[str]:
+    """What a command said, but for that the made clips show nobody."""
+    return [line for line in done.stderr.decode().splitlines() if not line.endswith("nobody was found")]
+
+
 def fails(*args: object, **options: object) -> str:
     done = replace(*args, **options)
     message = done.stderr.decode()
@@ -132,7 +137,7 @@ def test_rate_of_numbered_photos(tmp_path: Path, given: str, rate: Fraction) -> 
     with open_source(parser.parse_args(["--video_path", str(path), "--fps", given])) as source:
         assert source.rate == rate
     done = replace("--video_path", path, "--fps", given, *BLUE, "--output", tmp_path / "o.mp4")
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert (done.returncode, complaints(done)) == (0, [])
     assert frames(tmp_path / "o.mp4")[0] == pytest.approx([i / rate for i in range(3)], rel=1e-4)
 
 
@@ -177,8 +182,9 @@ def test_command_on_raw_frames_of_which_the_last_is_incomplete(tmp_path: Path) -
     arguments = ["--video_path", "-", "--raw_size", 64, 48, "--fps", 10, "--save_dir", tmp_path, *BLUE]
     done = replace(*arguments, input=raw(5) + bytes(1000))
     assert done.returncode == 0, done.stderr
-    assert done.stderr.decode() == (
-        "warning: standard input: 1000 bytes at the end are no whole frame and were left out; check --raw_size\n"
+    (complaint,) = complaints(done)
+    assert complaint == (
+        "warning: standard input: 1000 bytes at the end are no whole frame and were left out; check --raw_size"
     )
     times, images = frames(tmp_path / "video.mp4")
     assert times == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
@@ -228,7 +234,7 @@ def test_arguments_that_do_not_go(monkeypatch: pytest.MonkeyPatch, args: list, w
 @pytest.mark.parametrize(("start", "end", "count"), [("1.5", "0:02.1", 15), ("00:00:03", "1:00:00", 25)])
 def test_command_on_a_part(tmp_path: Path, start: str, end: str, count: int) -> None:
     done = replace("--video_path", "data/video_test.mp4", "--start", start, "--end", end, "--save_dir", tmp_path, *BLUE)
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert (done.returncode, complaints(done)) == (0, [])
     with av.open(str(tmp_path / "video_test.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == count
         container.seek(0)
@@ -268,7 +274,7 @@ def test_command_on_an_address(tmp_path: Path, server: Server) -> None:
     server.content = (ROOT / "data" / "video_test.mp4").read_bytes()
     address = f"http://127.0.0.1:{server.server_port}/clips/video_test.mp4?quality=high"
     done = replace("--video_path", address, "--end", "0.4", "--save_dir", tmp_path, *BLUE)
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert (done.returncode, complaints(done)) == (0, [])
     assert names(tmp_path) == ["video_test.mp4"]
     assert len(frames(tmp_path / "video_test.mp4")[0]) == 10
 

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from human_segmentation import __version__
 from human_segmentation.errors import HumanSegError
 
 # Sub-command of `humanseg` -> module here and what it does. The root scripts have PaddleX 1.3's names.
@@ -46,12 +47,15 @@ def run_command(name: str, argv: Sequence[str] | None = None, prog: str | None =
         The exit code: 0; 2 for anything that the user gave wrong; 130 after Ctrl-C.
     """
     _quiet()
-    module_name, summary = COMMANDS[name]
-    module = importlib.import_module(f"human_segmentation.cli.{module_name}")
-    parser = Parser(prog=prog, description=summary[0].upper() + summary[1:] + ".")
-    module.add_arguments(parser)
-    args = parser.parse_args(argv)
-    return exit_code(lambda: module.run(args))
+
+    def run() -> int:
+        module_name, summary = COMMANDS[name]
+        module = importlib.import_module(f"human_segmentation.cli.{module_name}")
+        parser = Parser(prog=prog, description=summary[0].upper() + summary[1:] + ".")
+        module.add_arguments(parser)
+        return module.run(parser.parse_args(argv))
+
+    return exit_code(run)
 
 
 def exit_code(run: Callable[[], int]) -> int:
@@ -60,6 +64,12 @@ def exit_code(run: Callable[[], int]) -> int:
         return run()
     except HumanSegError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except PermissionError as error:  # of a folder above what was given
+        print(f"error: {error.filename}: permission is denied; give another path", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # nobody reads what is printed any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would be printed at the end
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -76,6 +86,7 @@ def main() -> int:
         epilog=f"commands:\n{listing}\n\nhumanseg COMMAND --help says more.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"humanseg {__version__}")
     parser.add_argument("command", choices=list(COMMANDS), metavar="COMMAND")
     args = parser.parse_args(sys.argv[1:2])
     return run_command(args.command, sys.argv[2:], prog=f"humanseg {args.command}")

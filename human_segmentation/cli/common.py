@@ -24,7 +24,7 @@ def add_model_arguments(parser: argparse.ArgumentParser, kind: str = "an exporte
     parser.add_argument(
         "--threads",
         type=int,
-        help="CPU threads of the engine; default: half of the cores for a video, otherwise the engine's choice",
+        help="CPU threads of the engine; default: half of the cores for photos and videos, else the engine's choice",
     )
 
 
@@ -37,7 +37,7 @@ def checked_size(size: Sequence[int], flag: str, stride: int = 1) -> tuple[int, 
     """A width and a height, which `flag` gave, where a network can have them that takes multiples of `stride`."""
     width, height = size
     if not (1 <= width <= LARGEST_SIDE and 1 <= height <= LARGEST_SIDE):
-        raise DataError(f"{flag} {width} {height}: both numbers must be from 1 to {LARGEST_SIDE}; 192 192 is usual")
+        raise DataError(f"{flag} {width} {height}: both numbers must be from 1 to {LARGEST_SIDE}, such as 192 192")
     if width % stride or height % stride:
         raise DataError(f"{flag} {width} {height}: this network takes multiples of {stride}; 224 224 is usual")
     return width, height
@@ -52,8 +52,6 @@ def at_given_size(preprocess: Preprocess, args: argparse.Namespace) -> Preproces
 
 def build_predictor(args: argparse.Namespace, usual_threads: int | None = None) -> Predictor:
     """Loads the model that the arguments name, on `usual_threads` where they name no number; None: the engine's."""
-    if args.threads is not None and args.threads < 1:
-        raise DataError(f"--threads {args.threads}: the number must be 1 or more")
     threads = usual_threads if args.threads is None else args.threads
     return load_model(args.model_dir, args.engine, threads, network_size(args))
 

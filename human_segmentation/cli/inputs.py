@@ -32,7 +32,7 @@ def add_input_arguments(parser: argparse.ArgumentParser, photos: bool) -> None:
     """Where frames come from; `photos` says whether a photo can be given."""
     one = parser.add_mutually_exclusive_group()
     if photos:
-        one.add_argument("--image_path", type=Path, help="photo to work on")
+        one.add_argument("--image_path", type=_path, help="photo to work on")
     one.add_argument(
         "--video_path",
         type=_place,
@@ -61,7 +61,13 @@ def _camera(text: str) -> int | str:
 
 
 def _place(text: str) -> Path | str:
-    return text if is_address(text) else Path(text)
+    return text if is_address(text) else _path(text)
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty")
+    return Path(text)
 
 
 def input_path(args: argparse.Namespace) -> Path | str | None:

@@ -37,6 +37,7 @@ def add_matting_arguments(parser: argparse.ArgumentParser, photos: bool = False)
         default="flow",
         help="steadier scores: along optical flow (default), by a plain average, or none",
     )
+    parser.add_argument("--no_temporal", action="store_const", dest="temporal", const="none", help="--temporal none")
 
 
 def run_matting(
@@ -97,7 +98,9 @@ def _run(job: Job, backgrounds: Sequence[Background], predictor: Predictor, whol
         if whole and summary.interrupted:
             raise KeyboardInterrupt  # an error is what makes sinks leave nothing
     parts: list[Source | Background | Sink] = [source, *backgrounds, *sinks]
-    for part in parts:
-        for note in part.notes():
-            tqdm.write(f"warning: {note}", file=sys.stderr)  # many inputs have a bar of their own
+    notes = [note for part in parts for note in part.notes()]
+    if not scores.found and summary.frames:
+        notes.append(f"{input_path(job.args) or 'the camera'}: nobody was found")
+    for note in notes:
+        tqdm.write(f"warning: {note}", file=sys.stderr)  # many inputs have a bar of their own
     return summary

@@ -77,11 +77,14 @@ def plan(args: argparse.Namespace, name: Path | None, background: bool) -> Job:
         background: Whether a background is given.
 
     Raises:
-        DataError: Nothing says what to put behind the person, or the result would overwrite what it is made from.
-        OutputError: The file cannot hold transparency.
+        DataError: Nothing says what to put behind the person, or what does is not seen, or the result would overwrite
+            what it is made from.
+        OutputError: The result is a folder, or cannot hold transparency.
     """
     output = _output_path(args, name)
     if output is not None:
+        if output.is_dir():
+            raise OutputError(f"{output}: this is a folder; give a file with --output, or the folder with --save_dir")
         check_overwriting(args, output)
     return Job(args, output, _output_type(args, output, background))
 
@@ -109,6 +112,8 @@ def _output_type(args: argparse.Namespace, output: Path | None, background: bool
             "--background_blur, --background_lens or --output_type foreground, or an --output with transparency "
             "(.png, .webp, .webm, .mov)"
         )
+    if kind != "composite" and background:
+        raise DataError(f"--output_type {kind}: no background is seen there; leave the background out")
     if kind == "foreground" and not transparent:
         raise OutputError(
             f"{output or 'a window'}: there is no transparency for --output_type foreground; give an --output that "

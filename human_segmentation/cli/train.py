@@ -29,21 +29,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="classes of the labels: 0 is the background, 1 to N-1 are parts of the person, 255 is ignored (default 2)",
     )
-    parser.add_argument("--width", type=float, default=1.0, help="factor of PortraitNet's channels")
-    parser.add_argument("--resume_checkpoint", type=Path, help="epoch_N folder of a run to go on with")
+    parser.add_argument(
+        "--width", type=float, default=1.0, help="factor of PortraitNet's channels (default %(default)s)"
+    )
+    parser.add_argument("--resume_checkpoint", type=Path, help="folder of a run to go on with, or one of its epoch_N")
     parser.add_argument("--schedule", choices=SCHEDULES, help="course of the learning rate; default: the model's")
     parser.add_argument("--clip", type=float, help="largest norm of the gradients; default: no limit")
     parser.add_argument("--early_stopping", type=int, metavar="EPOCHS", help="end after so many without improvement")
     parser.add_argument("--amp", action="store_true", help="mixed precision on a GPU")
     parser.add_argument("--use_vdl", action="store_true", help="write VisualDL's event files")
     parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard's event files")
-    parser.add_argument("--save_interval_epochs", type=int, default=1, help="epochs between checkpoints")
+    parser.add_argument(
+        "--save_interval_epochs", type=int, default=1, help="epochs between checkpoints (default %(default)s)"
+    )
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """What is trained on what, and how long."""
-    parser.add_argument("--model_type", default="HumanSegMobile", choices=list(MODELS), help="the network")
-    parser.add_argument("--save_dir", type=Path, default=Path("output"), help="folder for the models")
+    parser.add_argument(
+        "--model_type", default="HumanSegMobile", choices=list(MODELS), help="the network (default %(default)s)"
+    )
+    parser.add_argument(
+        "--save_dir", type=Path, default=Path("output"), help="folder for the models (default %(default)s)"
+    )
     parser.add_argument("--data_dir", type=Path, default=Path(), help="folder that the lists' paths are relative to")
     parser.add_argument("--train_list", type=Path, help="list of photos and labels to train on")
     parser.add_argument("--val_list", type=Path, required=True, help="list of photos and labels to choose the best by")
@@ -59,16 +67,23 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--image_shape", type=int, nargs=2, metavar=("W", "H"), help="size of the network's input; default: the model's"
     )
-    parser.add_argument("--num_epochs", type=int, default=100, help="epochs of the whole run")
-    parser.add_argument("--batch_size", type=int, default=8, help="photos a step")
-    parser.add_argument("--learning_rate", type=float, default=0.001, help="highest learning rate")
-    parser.add_argument("--ema", type=float, default=0.998, help="decay of the averaged weights; 0 does not average")
+    parser.add_argument("--num_epochs", type=int, default=100, help="epochs of the whole run (default %(default)s)")
+    parser.add_argument("--batch_size", type=int, default=8, help="photos a step (default %(default)s)")
+    parser.add_argument(
+        "--learning_rate", type=float, default=0.001, help="highest learning rate (default %(default)s)"
+    )
+    parser.add_argument(
+        "--ema",
+        type=float,
+        default=0.998,
+        help="decay of the averaged weights; 0 does not average (default %(default)s)",
+    )
     parser.add_argument(
         "--prior_channel", action="store_true", help="PortraitNet that also sees the score of the frame before"
     )
     parser.add_argument("--no_boundary_loss", action="store_true", help="PortraitNet without its boundary loss")
     parser.add_argument("--no_consistency_loss", action="store_true", help="PortraitNet without its consistency loss")
-    parser.add_argument("--seed", type=int, default=0, help="seed of everything random")
+    parser.add_argument("--seed", type=int, default=0, help="seed of everything random (default %(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:

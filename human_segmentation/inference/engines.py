@@ -170,15 +170,19 @@ def load_engine(folder: Path, name: str = "auto", threads: int | None = None) ->
         threads: CPU threads; None leaves it to the engine.
 
     Raises:
-        DeviceError: The engine is not installed.
+        DeviceError: There is no such engine, it is not installed, or the number of threads is impossible.
         ModelError: A file is missing or damaged.
     """
+    if name not in ("auto", *ENGINES):
+        raise DeviceError(f"{name}: there is no such engine; choose auto, {', '.join(ENGINES)}")
+    if threads is not None and threads < 1:
+        raise DeviceError(f"threads {threads}: the number must be 1 or more")
     installed = [key for key, (_, package, _) in ENGINES.items() if importlib.util.find_spec(package)]
     if name == "auto":
         readers = [key for key in ENGINES if model_files(folder, key)]
         if not readers:
             raise ModelError(
-                f"{folder}: neither {ONNX_FILE} nor {PROGRAM_FILE} and {PARAMS_FILE} are there; "
+                f"{folder}: neither {ONNX_FILE} nor both {PROGRAM_FILE} and {PARAMS_FILE} are there; "
                 "give the folder of an exported model"
             )
         usable = [key for key in readers if key in installed]

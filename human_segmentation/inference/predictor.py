@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from human_segmentation.errors import ModelError
+from human_segmentation.errors import DataError, ModelError
 from human_segmentation.inference.engines import Engine, load_engine
 from human_segmentation.inference.model_config import EXPORTED, NETWORKS, ModelConfig
 from human_segmentation.inference.preprocess import Preprocess
@@ -14,7 +14,7 @@ from human_segmentation.shipped import default_model_dir
 
 
 class Predictor:
-    """Finds people in frames.
+    """Finds people in frames, for one thread at a time.
 
     Args:
         engine: What runs the network.
@@ -67,7 +67,11 @@ class Predictor:
 
         Returns:
             float32 [H, W] in [0, 1], at the size of the frame.
+
+        Raises:
+            DataError: The frame is something else.
         """
+        _check_frame(frame)
         return self.preprocess.restore(self.score(self.preprocess.resize(frame)), frame.shape[1::-1])
 
     def segment(self, frame: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
@@ -79,7 +83,11 @@ class Predictor:
         Returns:
             What `alpha` returns; the classes, uint8 [H, W], at the size of the frame: where the alpha is above 0.5, the
             likeliest class but the background, and 0 elsewhere.
+
+        Raises:
+            DataError: The frame is something else.
         """
+        _check_frame(frame)
         scores = self._scores(self.preprocess.resize(frame))
         planes = (self.preprocess.restore(x, frame.shape[1::-1]) for x in (_person(scores), *scores[1:]))
         alpha, best = next(planes), next(planes)
@@ -88,6 +96,16 @@ class Predictor:
             classes[(classes > 0) & (part > best)] = number
             best = np.maximum(best, part)
         return alpha, classes
+
+
+def _check_frame(frame: object) -> None:
+    """Of other pictures, such as those in [0, 1] or of 16 bits, a network would make nonsense without a word."""
+    given = type(frame).__name__
+    if isinstance(frame, np.ndarray):
+        if frame.dtype == np.uint8 and frame.shape[2:] == (3,) and frame.size:
+            return
+        given = f"{frame.dtype} {list(frame.shape)}"
+    raise DataError(f"a frame is uint8 [H, W, 3], BGR, and not {given}; cv2.imread(path) gives one")
 
 
 def _person(scores: NDArray[np.float32]) -> NDArray[np.float32]:

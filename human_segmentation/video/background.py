@@ -36,14 +36,12 @@ class Background(ABC):
 
 
 def cover(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Scales a picture until it covers `size` (width, height) and crops the middle; nothing is stretched."""
-    width, height = size
-    zoom = max(width / image.shape[1], height / image.shape[0])
-    scaled = (max(width, round(image.shape[1] * zoom)), max(height, round(image.shape[0] * zoom)))
-    interpolation = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
-    image = cv2.resize(image, scaled, interpolation=interpolation)
-    left, top = (scaled[0] - width) // 2, (scaled[1] - height) // 2
-    return np.ascontiguousarray(image[top : top + height, left : left + width])
+    """Crops the middle of a picture and scales it to `size` (width, height), by the same factor in both directions."""
+    zoom = max(size[0] / image.shape[1], size[1] / image.shape[0])
+    width, height = (max(1, round(side / zoom)) for side in size)
+    left, top = (image.shape[1] - width) // 2, (image.shape[0] - height) // 2
+    part = image[top : top + height, left : left + width]
+    return cv2.resize(part, size, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR)
 
 
 class ImageBackground(Background):

@@ -7,6 +7,10 @@ import cv2
 
 from human_segmentation.errors import DeviceError
 from human_segmentation.video.frames import MILLISECOND, Frame, Source
+from human_segmentation.video.media import is_address
+
+PATIENCE = 5.0
+"""Seconds that a camera in the network may say nothing; then it counts as disconnected."""
 
 
 class CameraSource(Source):
@@ -23,7 +27,11 @@ class CameraSource(Source):
 
     def __init__(self, camera: int | str) -> None:
         self._camera = camera
-        self._capture = cv2.VideoCapture(camera)
+        patience = []
+        if isinstance(camera, str) and is_address(camera):  # of devices, OpenCV takes no such settings
+            milliseconds = round(1000 * PATIENCE)
+            patience = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, milliseconds, cv2.CAP_PROP_READ_TIMEOUT_MSEC, milliseconds]
+        self._capture = cv2.VideoCapture(camera, cv2.CAP_ANY, patience)
         if not self._capture.isOpened():
             raise DeviceError(
                 f"camera {camera}: there is no such camera, or another program uses it; "

@@ -46,7 +46,8 @@ class WindowSink(Sink):
         return self
 
     def __exit__(self, *_: object) -> None:
-        cv2.destroyWindow(WINDOW)
+        if self._is_open():
+            cv2.destroyWindow(WINDOW)
 
     def write(self, image: NDArray[np.uint8], pts: int) -> bool:
         """See `Sink`."""
@@ -57,7 +58,13 @@ class WindowSink(Sink):
             return False
         if key >= 0:
             self._press(chr(key & 0xFF))
-        return cv2.getWindowProperty(WINDOW, cv2.WND_PROP_VISIBLE) >= 1
+        return self._is_open()
+
+    def _is_open(self) -> bool:
+        try:
+            return cv2.getWindowProperty(WINDOW, cv2.WND_PROP_VISIBLE) >= 1
+        except cv2.error:  # with the last window, OpenCV forgets that there were any
+            return False
 
     def _rate(self) -> float:
         """Frames a second, of the last ones."""
@@ -75,8 +82,8 @@ def preview(image: NDArray[np.uint8], rate: float) -> NDArray[np.uint8]:
         uint8 [H, W, 3] BGR.
     """
     image = cv2.flip(opaque(image), 1)
-    for color, width in ((0, 0, 0), 4), ((255, 255, 255), 1):  # can be read on any picture
-        cv2.putText(image, f"{rate:.1f} fps", (10, 25), cv2.FONT_HERSHEY_SIMPLEX, 0.6, color, width, cv2.LINE_AA)
+    image[:34, :112] //= 3  # white can be read on that, whatever the picture
+    cv2.putText(image, f"{rate:.1f} fps", (10, 23), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 1, cv2.LINE_AA)
     return image
 
 

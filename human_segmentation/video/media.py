@@ -23,7 +23,7 @@ SIDE_BY_SIDE = ("matroska,webm", "flv")
 """FFmpeg's names of formats that have next to nothing between two packets."""
 UNREAD = 1000
 """So many bytes between them were packets before they were damaged."""
-_ADDRESS = re.compile(r"(https?|rtsps?|rtmps?|rtp|srt|tcp|udp)://")
+_ADDRESS = re.compile(r"(https?|rtsps?|rtmps?|rtp|srt|tcp|udp)://", re.IGNORECASE)
 
 
 def is_address(text: str) -> bool:

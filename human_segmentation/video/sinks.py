@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from human_segmentation.photos import write_photo
-from human_segmentation.video.numbered import numbered
+from human_segmentation.video.numbered import numbered, numbers_of
 
 
 class Sink:
@@ -69,3 +69,8 @@ class PhotosSink(Sink):
         self._count += 1
         write_photo(numbered(self._path, self._count), image)
         return True
+
+    def notes(self) -> list[str]:
+        """See `Sink`."""
+        others = sum(number > self._count for number in numbers_of(self._path))
+        return [f"{self._path}: {others} photos with higher numbers were there before"] if others else []

@@ -7,6 +7,9 @@ from human_segmentation.inference.predictor import Predictor
 from human_segmentation.video.scene import SceneCuts
 from human_segmentation.video.temporal import Tracker
 
+LIKELY = 0.5
+"""A score above that is likelier to be a person than not."""
+
 
 class ScoreStream:
     """Predicts frame after frame; memory ends where a scene does.
@@ -18,12 +21,14 @@ class ScoreStream:
     Attributes:
         prior: float32 [height, width], the last score of the network, which one with a prior channel sees; None at the
             start of a scene.
+        found: Whether there was a person in any frame.
     """
 
     def __init__(self, predictor: Predictor, tracker: Tracker | None) -> None:
         self.predictor = predictor
         self.tracker = tracker
         self.prior: NDArray[np.float32] | None = None
+        self.found = False
         self._is_cut = SceneCuts()
 
     def reset(self) -> None:
@@ -45,6 +50,7 @@ class ScoreStream:
         if self._is_cut(resized):
             self.reset()
         score = self.prior = self.predictor.score(resized, self.prior)
+        self.found = self.found or bool(score.max() > LIKELY)
         if self.tracker is not None:
             score = self.tracker(resized, score)
         return self.predictor.preprocess.crop(score, image.shape[1::-1])
