@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from human_segmentation.archives import unpack
 from human_segmentation.errors import DownloadError, OutputError
+from human_segmentation.files import take_place
 
 _CHUNK = 1 << 16
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
@@ -255,7 +256,5 @@ def _install(part: _Part, target: Path) -> None:
             part.discard()
             raise _UselessError(f"the archive cannot be used: {error}") from error
         content = new / target.name if (new / target.name).is_dir() else new
-        if target.exists():
-            target.replace(Path(work) / "old")
-        content.replace(target)
+        take_place(content, target)
     part.discard()

@@ -67,26 +67,48 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """A folder beside `path` to fill; it takes the place of `path` when the block ends, and goes when the block fails.
 
     Raises:
-        OutputError: The folder cannot be made or written, the disk is full, or `path` holds files of other names than
-            the new ones have: a mistyped path must not cost a home folder.
+        OutputError: The folder cannot be made or written, the disk is full, or `path` holds files, at any depth, of
+            other names than the new ones have: a mistyped path must not cost a home folder.
     """
     path = path.resolve()  # "." has no name
     partial = path.with_name(f".{path.name}.partial")
-    old = path.with_name(f".{path.name}.old")
     try:
         with writing(path):
+            _put_back(path)
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
             yield partial
-            shutil.rmtree(old, ignore_errors=True)
-            if path.exists():
-                others = {entry.name for entry in path.iterdir()} - {entry.name for entry in partial.iterdir()}
-                if others:
-                    raise OutputError(
-                        f"{path}: the folder holds other files, such as {min(others)}; choose another one"
-                    )
-                path.replace(old)
-            partial.replace(path)
+            others = _names(path) - _names(partial)
+            if others:
+                raise OutputError(f"{path}: the folder holds other files, such as {min(others)}; choose another one")
+            take_place(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def take_place(new: Path, path: Path) -> None:
+    """Moves a folder to `path`; what is there goes, but stays where the move fails or is interrupted."""
+    old = _old(path)
+    shutil.rmtree(old, ignore_errors=True)
+    try:
+        if path.exists():
+            path.replace(old)
+        new.replace(path)
+    finally:
+        _put_back(path)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _put_back(path: Path) -> None:
+    """Undoes that a folder was moved aside for a new one, where none came, as the process was stopped in between."""
+    if _old(path).exists() and not path.exists():
+        _old(path).replace(path)
+
+
+def _old(path: Path) -> Path:
+    return path.with_name(f".{path.name}.old")
+
+
+def _names(folder: Path) -> set[str]:
+    """The paths of all files in a folder, relative to it."""
+    return {entry.relative_to(folder).as_posix() for entry in folder.rglob("*") if not entry.is_dir()}

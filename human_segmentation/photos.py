@@ -50,7 +50,9 @@ def read_photo(path: Path, flags: int = cv2.IMREAD_COLOR_BGR) -> NDArray[np.uint
     if image is None:
         raise DataError(f"{path}: the file is damaged or no photo that can be decoded; give a JPEG, PNG or WebP")
     profile = dict(zip(kinds, metadata, strict=True)).get(cv2.IMAGE_METADATA_ICCP)
-    return image if profile is None or image.ndim == 2 else _to_srgb(image, profile.tobytes())
+    if profile is None or image.ndim == 2 or image.dtype != np.uint8:
+        return image
+    return _to_srgb(image, profile.tobytes())
 
 
 def _to_srgb(image: NDArray[np.uint8], profile: bytes) -> NDArray[np.uint8]:
@@ -59,11 +61,11 @@ def _to_srgb(image: NDArray[np.uint8], profile: bytes) -> NDArray[np.uint8]:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if source.profile.xcolor_space != "RGB " or "sRGB" in ImageCms.getProfileDescription(source):
             return image
-        rgb = Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+        rgb = Image.fromarray(np.ascontiguousarray(image[..., 2::-1]))
         ImageCms.profileToProfile(rgb, source, _SRGB, inPlace=True)
     except (OSError, ImageCms.PyCMSError):  # a damaged profile
         return image
-    return cv2.cvtColor(np.asarray(rgb), cv2.COLOR_RGB2BGR)
+    return np.dstack([np.asarray(rgb)[..., ::-1], image[..., 3:]])
 
 
 def _cut_short(data: bytes) -> bool:

@@ -193,7 +193,7 @@ def test_a_path_below_a_locked_folder(capsys):
         raise PermissionError(13, "Permission denied", "/root/locked/a.jpg")
 
     assert exit_code(run) == 2
-    assert capsys.readouterr().err == "error: /root/locked/a.jpg: permission is denied; give another path\n"
+    assert capsys.readouterr().err == "error: /root/locked/a.jpg: Permission denied; give another path\n"
 
 
 @pytest.mark.parametrize("name", ["human_image.jpg", "video_test.mp4"])
@@ -295,6 +295,7 @@ def test_stopped_video_is_playable(tmp_path, long_clip, number, name):
 def test_killed_video_leaves_no_result(tmp_path, long_clip):
     with started("bg_replace.py", "--video_path", long_clip, *BLUE, "--output", tmp_path / "o.mp4") as process:
         while not (tmp_path / ".o.partial.mp4").exists():
+            assert process.poll() is None
             time.sleep(0.02)
         time.sleep(0.3)
         process.kill()

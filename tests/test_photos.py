@@ -3,6 +3,7 @@
 import io
 import resource
 import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -117,6 +118,22 @@ def test_colors_of_a_profile_become_srgb(tmp_path: Path, kind: str) -> None:
     assert np.abs(found - expected.astype(int)).mean() < 0.5
     if kind != "JPEG":  # whose rounding becomes large in what is nearly black
         assert_close(found, expected, 2)
+
+
+def test_a_cut_out_with_a_profile_keeps_its_alpha(tmp_path: Path) -> None:
+    image, profile = picture(), icc_profile(ADOBE_RGB, b"wide")
+    alpha = np.ascontiguousarray(image[::-1, :, 0])
+    data = io.BytesIO()
+    Image.fromarray(np.dstack([image[..., ::-1], alpha])).save(data, "PNG", icc_profile=profile)
+    (tmp_path / "a.png").write_bytes(data.getvalue())
+    cut = read_photo(tmp_path / "a.png", cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(cut[..., 3], alpha)
+    np.testing.assert_array_equal(cut[..., :3], load(tmp_path, pillow(image, "PNG", icc_profile=profile)))
+    sixteen = cv2.imencode(".png", image.astype(np.uint16) * 257)[1].tobytes()
+    chunk = b"iCCP" + b"wide\0\0" + zlib.compress(profile)
+    chunk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (tmp_path / "b.png").write_bytes(sixteen[:33] + chunk + sixteen[33:])
+    np.testing.assert_array_equal(read_photo(tmp_path / "b.png", cv2.IMREAD_UNCHANGED), image.astype(np.uint16) * 257)
 
 
 @pytest.mark.parametrize("profile", [icc_profile(ADOBE_RGB, b"like sRGB"), b"damaged", icc_profile(SRGB, b"x")[:200]])
@@ -261,6 +278,46 @@ def test_folder_replaces_the_one_before(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), whole_folder(tmp_path / "model") as partial:
         (partial / "model.yml").write_text(str(1 / 0))
     assert (tmp_path / "model" / "model.yml").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("deep", ["mine.txt", "masks/drawn by hand.png"])
+def test_files_of_others_at_any_depth(tmp_path: Path, deep: str) -> None:
+    for name in ("list.txt", "masks/1.png", deep):
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / name).write_text("old")
+    with pytest.raises(OutputError, match=f"holds other files, such as {deep}"), whole_folder(tmp_path / "set") as new:
+        (new / "masks").mkdir()
+        for name in ("list.txt", "masks/1.png", "masks/2.png"):
+            (new / name).write_text("new")
+    assert (tmp_path / "set" / deep).read_text() == (tmp_path / "set" / "list.txt").read_text() == "old"
+    assert not (tmp_path / "set" / "masks" / "2.png").exists()
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_stopped_between_the_old_folder_and_the_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: bool
+) -> None:
+    """By Ctrl-C, or by kill -9, after which the next run finds what the first one left."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.yml").write_text("old")
+    if again:
+        (tmp_path / "model").rename(tmp_path / ".model.old")
+        with pytest.raises(ZeroDivisionError), whole_folder(tmp_path / "model"):
+            print(1 / 0)
+    else:
+        move, moves = Path.replace, []
+
+        def interrupted(self: Path, target: Path) -> Path:
+            moves.append(self)
+            if len(moves) == 2:
+                raise KeyboardInterrupt
+            return move(self, target)
+
+        monkeypatch.setattr(Path, "replace", interrupted)
+        with pytest.raises(KeyboardInterrupt), whole_folder(tmp_path / "model") as partial:
+            (partial / "model.yml").write_text("new")
+    assert (tmp_path / "model" / "model.yml").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -34,8 +35,10 @@ def test_kernels_of_an_arm_processor():
     assert mkl_kernels("processor\t: 0\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\n") is None
 
 
-def test_a_choice_of_the_user_stays():
-    code = "import os, human_segmentation.training; print(os.environ['MKL_DEBUG_CPU_TYPE'])"
-    environment = {"MKL_DEBUG_CPU_TYPE": "4"}
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="no Linux")
+@pytest.mark.parametrize("choice", [None, "4"])
+def test_mkl_is_told_unless_the_user_did(choice):
+    code = "import os, human_segmentation.training; print(os.environ.get('MKL_DEBUG_CPU_TYPE'))"
+    environment = {} if choice is None else {"MKL_DEBUG_CPU_TYPE": choice}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.stdout == "4\n", done.stderr
+    assert done.stdout == f"{choice or mkl_kernels(Path('/proc/cpuinfo').read_text())}\n", done.stderr

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import socket
 import struct
@@ -204,7 +205,9 @@ def test_event_files_hold_the_curves(samples, tmp_path):
     assert curve == [(i + 1, pytest.approx(row["miou"])) for i, row in enumerate(history)]
     pictures = [(step, value.tag) for step, value in values if value.HasField("image")]
     assert pictures == [(step, f"validation/{i}") for step in (1, 2) for i in range(4)]
-    assert "worst" in (tmp_path / "report.html").read_text()
+    named = re.findall(r"<p>(\S+\.png): IoU (\d\.\d+)", (tmp_path / "report.html").read_text())
+    assert {name for name, _ in named} == {str(sample.image) for sample in samples[:4]}
+    assert [float(iou) for _, iou in named] == sorted(float(iou) for _, iou in named)
 
 
 def test_a_killed_run_resumes_bit_for_bit(discs, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from conftest import ROOT
 
 import human_segmentation as hs
+from human_segmentation.inference.preprocess import Preprocess
 from human_segmentation.video.stream import ScoreStream
 from human_segmentation.video.temporal import EmaTracker, FlowTracker
 
@@ -23,3 +24,27 @@ def test_after_a_reset_the_next_frame_is_the_first(tracker):
     stream.reset()
     assert stream.prior is None
     np.testing.assert_array_equal(stream(frames[1]), plain)
+
+
+class Recorder:
+    """A predictor with a prior channel, whose score of a frame is its brightness; keeps the priors that it is given."""
+
+    prior_channel = True
+
+    def __init__(self):
+        self.preprocess = Preprocess(32, 32)
+        self.priors = []
+
+    def score(self, resized, prior):
+        self.priors.append(None if prior is None else float(prior.mean()))
+        return resized[..., 0].astype(np.float32) / 255
+
+
+def test_each_score_is_the_prior_of_the_next_frame_up_to_a_cut():
+    recorder = Recorder()
+    stream = ScoreStream(recorder, None)
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32), dtype=np.uint8) // 4
+    scenes = [np.dstack([noise] * 3) + np.uint8(10), np.dstack([255 - 2 * noise.T] * 3)]
+    frames = [scenes[0], scenes[0] + np.uint8(2), scenes[1], scenes[1] - np.uint8(2)]
+    means = [float(stream(frame).mean()) for frame in frames]
+    assert recorder.priors == [None, pytest.approx(means[0]), None, pytest.approx(means[2])]

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import io
 import os
 import sys
 import warnings
@@ -65,11 +66,13 @@ def exit_code(run: Callable[[], int]) -> int:
     except HumanSegError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except PermissionError as error:  # of a folder above what was given
-        print(f"error: {error.filename}: permission is denied; give another path", file=sys.stderr)
-        return 2
     except BrokenPipeError:  # nobody reads what is printed any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would be printed at the end
+        return 2
+    except OSError as error:  # such as a name that is too long, or a locked folder above what was given
+        if error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}; give another path", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -93,6 +96,8 @@ def main() -> int:
 
 
 def _quiet() -> None:
-    """Keeps paddle from printing what no user can act on; it reads this when it is imported."""
-    os.environ.setdefault("GLOG_minloglevel", "3")
+    """Keeps paddle from printing what no user can act on, and names of files from being no text that can be printed."""
+    os.environ.setdefault("GLOG_minloglevel", "3")  # which it reads when it is imported
     warnings.filterwarnings("ignore", module=r"paddle\.")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

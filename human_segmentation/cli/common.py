@@ -65,6 +65,10 @@ def build_any_predictor(args: argparse.Namespace) -> Predictor:
     """Loads the model that the arguments name; a trained one runs on paddle as it is."""
     if args.model_dir is None or ModelConfig.read(args.model_dir).status != TRAINED:
         return build_predictor(args)
+    if args.engine not in ("auto", "paddle") or args.threads is not None:
+        raise DataError(
+            f"{args.model_dir}: a trained model runs on Paddle as it is; leave --engine and --threads out, or export it"
+        )
     from human_segmentation.training.checkpoint import load_network
     from human_segmentation.training.engine import NetworkEngine
 

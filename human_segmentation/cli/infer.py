@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from human_segmentation.cli.common import add_any_model_arguments, build_any_predictor
+from human_segmentation.cli.outputs import result_suffix
 from human_segmentation.datasets.list_file import Sample, read_list
 from human_segmentation.errors import DataError
 from human_segmentation.photos import read_photo, write_photo
@@ -72,7 +73,8 @@ def plan_results(samples: Sequence[Sample], data_dir: Path, save_dir: Path) -> d
     for photo, path in full.items():
         name = path.relative_to(root)
         mat = save_dir / "mat" / name.with_suffix(".png")
-        results[photo] = save_dir / "added" / name, save_dir / "scoremap" / name, mat
+        picture = name.with_suffix(result_suffix(photo))
+        results[photo] = save_dir / "added" / picture, save_dir / "scoremap" / picture, mat
         owner = owners.setdefault(mat, photo)
         if not owner.samefile(photo):
             raise DataError(f"{owner} and {photo}: both cut-outs would be {mat}; rename one or take it out of the list")

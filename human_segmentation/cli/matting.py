@@ -95,7 +95,7 @@ def _run(job: Job, backgrounds: Sequence[Background], predictor: Predictor, whol
         for sink in sinks:
             stack.enter_context(sink)
         summary = run_pipeline(source, scores, picture, sinks, stop)
-        if whole and summary.interrupted:
+        if summary.interrupted and (whole or not summary.frames):
             raise KeyboardInterrupt  # an error is what makes sinks leave nothing
     parts: list[Source | Background | Sink] = [source, *backgrounds, *sinks]
     notes = [note for part in parts for note in part.notes()]

@@ -98,9 +98,13 @@ def _output_path(args: argparse.Namespace, name: Path | None) -> Path | None:
         suffix = ".webm" if args.output_type == "foreground" else ".mp4"
     else:
         own = args.image_path.name
-        opaque = args.output_type not in ("alpha", "foreground")
-        suffix = args.image_path.suffix if opaque and args.image_path.suffix.lower() in PHOTOS else ".png"
+        suffix = ".png" if args.output_type in ("alpha", "foreground") else result_suffix(args.image_path)
     return (args.save_dir / (name or own)).with_suffix(suffix)
+
+
+def result_suffix(photo: Path) -> str:
+    """The suffix of what a photo becomes: its own, or .png where that holds not any colours at any size."""
+    return photo.suffix if photo.suffix.lower() in PHOTOS else ".png"
 
 
 def _output_type(args: argparse.Namespace, output: Path | None, background: bool) -> str:

@@ -109,7 +109,7 @@ class Geometry:
 class Texture:
     """Changes of colour and quality that leave the alpha alone, each applied with `probability`.
 
-    The ranges are PortraitNet's; gamma and JPEG stand for dim rooms and webcams.
+    The ranges are PortraitNet's; brightness, noise and JPEG also stand for dim rooms and webcams.
     """
 
     probability: float = 0.3

@@ -106,7 +106,15 @@ def export_model(
         stem.with_suffix(".pdiparams.info").unlink()
         replace(config, status=config.status if config.status in EXPORTED else "Infer").write(partial)
         tensors = _tensors(network, config, [read_photo(sample_photo()), *photos], options.batch or 1)
-        return _parities(network, partial, tensors, QUANTIZED_TOLERANCE if config.status == "Quant" else TOLERANCE)
+        tolerance = QUANTIZED_TOLERANCE if config.status == "Quant" else TOLERANCE
+        parities = _parities(network, partial, tensors)
+        for name, parity in parities.items():
+            if not parity.largest <= tolerance:
+                raise ModelError(
+                    f"{save_dir}: the scores of {name} differ by {parity.largest:.4f} from the trained model's, more "
+                    f"than {tolerance}; nothing was exported"
+                )
+        return parities
 
 
 def _tensors(
@@ -122,9 +130,8 @@ def _tensors(
     return tensors
 
 
-def _parities(
-    network: nn.Layer, folder: Path, tensors: Sequence[NDArray[np.float32]], tolerance: float
-) -> dict[str, Parity]:
+def _parities(network: nn.Layer, folder: Path, tensors: Sequence[NDArray[np.float32]]) -> dict[str, Parity]:
+    """How far each engine that is installed is from the network."""
     reference = NetworkEngine(network)
     scores = [reference(tensor) for tensor in tensors]
     parities = {}
@@ -132,11 +139,5 @@ def _parities(
         if not importlib.util.find_spec(package) or not model_files(folder, name):
             continue
         engine = load_engine(folder, name)
-        outputs = [engine(tensor) for tensor in tensors]
-        parities[name] = compare(scores, outputs)
-        if not parities[name].largest <= tolerance:
-            raise ModelError(
-                f"{folder}: the scores of {name} differ by {parities[name].largest:.4f} from the trained model's, more "
-                f"than {tolerance}; nothing was exported"
-            )
+        parities[name] = compare(scores, [engine(tensor) for tensor in tensors])
     return parities

@@ -34,8 +34,9 @@ class Engine(Protocol):
     """A network that is ready to run."""
 
     def __call__(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Maps a float32 [N, 3, H, W] to what the model was exported with: softmax scores, float32 [N, classes, H, W],
-        or classes, int32 [N, H, W].
+        """Maps a float32 [N, 3 or 4, H, W] to what the model was exported with.
+
+        That is softmax scores, float32 [N, classes, H, W], or classes, int32 [N, H, W].
         """
         ...
 

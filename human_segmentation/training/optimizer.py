@@ -22,14 +22,16 @@ def build_schedule(name: str, rate: float, epochs: int, steps_per_epoch: int) ->
         epochs: Epochs of the whole run.
         steps_per_epoch: Steps of an epoch.
     """
-    steps = epochs * steps_per_epoch
     if name == "step":
         return StepDecay(rate, step_size=STEP_EPOCHS * steps_per_epoch, gamma=STEP_FACTOR)
+    steps = epochs * steps_per_epoch
+    warmup = max(1, round(WARMUP_SHARE * steps))
+    rest = max(1, steps - warmup)
     if name == "cosine":
-        after = CosineAnnealingDecay(rate, T_max=steps, eta_min=0.0)
+        after = CosineAnnealingDecay(rate, T_max=rest, eta_min=0.0)
     else:
-        after = PolynomialDecay(rate, decay_steps=steps, end_lr=0.0, power=POLY_POWER)
-    return LinearWarmup(after, max(1, round(WARMUP_SHARE * steps)), start_lr=0.0, end_lr=rate)
+        after = PolynomialDecay(rate, decay_steps=rest, end_lr=0.0, power=POLY_POWER)
+    return LinearWarmup(after, warmup, start_lr=0.0, end_lr=rate)
 
 
 def build_optimizer(network: nn.Layer, rate: LRScheduler, clip: float | None) -> AdamW:

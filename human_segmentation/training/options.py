@@ -42,7 +42,7 @@ class TrainOptions:
     width: float = 1.0
     pretrain_weights: Path | None = None
     resume_checkpoint: Path | None = None
-    num_epochs: int = 10
+    num_epochs: int = 100
     batch_size: int = 8
     learning_rate: float = 0.001
     schedule: str | None = None

@@ -1,4 +1,4 @@
-"""Video files and addresses as FFmpeg opens them: once for the pictures, and once more for the sound."""
+"""Video files and addresses as FFmpeg opens them: once for the pictures, and once for each sound track."""
 
 import contextlib
 import math

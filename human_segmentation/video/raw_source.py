@@ -24,7 +24,7 @@ class RawSource(Source):
         span: The part that is wanted.
 
     Raises:
-        DataError: From the iterator, when not one frame is whole.
+        DataError: From the iterator, when not one frame is whole, or nothing can be read.
     """
 
     def __init__(self, stream: BinaryIO, size: tuple[int, int], rate: Fraction, span: Span = WHOLE) -> None:
@@ -36,7 +36,8 @@ class RawSource(Source):
         if self._behind is not None:
             self.length = self._behind - self._first
         self._rest = 0
-        self._arrived: SimpleQueue[bytearray | None] = SimpleQueue()
+        self._arrived: SimpleQueue[bytearray | OSError | None] = SimpleQueue()
+        self._cancelled = False
         self._room = threading.Semaphore(2)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -44,15 +45,17 @@ class RawSource(Source):
         pts = -1
         for pts, data in enumerate(islice(self._frames(3 * width * height), self._first, self._behind)):
             yield Frame(np.frombuffer(data, np.uint8).reshape(height, width, 3), pts, float(pts * self.time_base))
-        if pts < 0:
+        if pts < 0 and not self._cancelled:
             raise DataError(f"standard input: no frame of {width}x{height} pixels came; check --raw_size and --start")
 
     def _frames(self, size: int) -> Iterator[bytearray]:
         """The whole frames. A thread of their own reads them, as nothing ends the wait for a program that is silent."""
         threading.Thread(target=self._read, args=(size,), daemon=True).start()
-        while (data := self._arrived.get()) is not None and len(data) == size:
+        while isinstance(data := self._arrived.get(), bytearray) and len(data) == size:
             self._room.release()
             yield data
+        if isinstance(data, OSError):
+            raise DataError(f"standard input: it cannot be read ({data.strerror}); let a program write to it")
         self._rest = len(data or ())
 
     def _read(self, size: int) -> None:
@@ -60,13 +63,18 @@ class RawSource(Source):
         while whole:
             self._room.acquire()
             data = bytearray()
-            while len(data) < size and (block := self._stream.read(size - len(data))):
-                data += block
+            try:
+                while len(data) < size and (block := self._stream.read(size - len(data))):
+                    data += block
+            except OSError as error:
+                self._arrived.put(error)
+                return
             self._arrived.put(data)
             whole = len(data) == size
 
     def cancel(self) -> None:
         """See `Source`."""
+        self._cancelled = True
         self._arrived.put(None)
 
     def notes(self) -> list[str]:

@@ -67,6 +67,7 @@ class VideoSink(Sink):
             self._add_stream()
             self._audio = [stack.enter_context(AudioCopy(track, self._container)) for track in self._source.audio]
             self._end: float | None = None
+            self._complete = False
             self._last_pts = 0
             self._held: list[av.Packet] = []
             self._stack = stack.pop_all()
@@ -129,8 +130,7 @@ class VideoSink(Sink):
 
     def complete(self) -> None:
         """See `Sink`. Sound that goes on behind the last frame is kept."""
-        if self._end is not None:
-            self._end = math.inf
+        self._complete = True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -141,13 +141,13 @@ class VideoSink(Sink):
             if self._end is None:
                 raise OutputError(f"{self._path}: nothing was written, since there were no frames; try again")
             last = [*self._held, *self._stream.encode(None)]
-            if self._end == math.inf and self._source.end is not None:
+            if self._complete and self._source.end is not None:
                 for packet in last:
                     if packet.pts == self._last_pts:
                         packet.duration = round(self._source.end / self._source.time_base) - packet.pts
             self._container.mux(last)
             for audio in self._audio:
-                audio.copy_until(self._end)
+                audio.copy_until(math.inf if self._complete else self._end)
 
     def notes(self) -> list[str]:
         """See `Sink`."""

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from portraitnet import PortraitNet
 from torch import nn
 
+TWINS = ("HumanSegMobile", "PortraitNet")
 RENAMED = (("running_mean", "_mean"), ("running_var", "_variance"))
 
 

@@ -15,26 +15,26 @@ import paddle
 import torch
 from losses import compute
 from numpy.typing import NDArray
-from params import build_twin, from_paddle, to_paddle
+from params import TWINS, build_twin, from_paddle, to_paddle
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from human_segmentation.cli import Parser, exit_code
 from human_segmentation.cli.train import add_data_arguments, build_objective, build_preprocess, build_training_set
 from human_segmentation.datasets.list_file import read_list
-from human_segmentation.errors import HumanSegError, ModelError
+from human_segmentation.errors import DataError, HumanSegError, ModelError
 from human_segmentation.files import whole_file
 from human_segmentation.inference.model_config import TRAINED, ModelConfig
 from human_segmentation.inference.predictor import Predictor
 from human_segmentation.inference.preprocess import Preprocess
 from human_segmentation.models.zoo import build_network
+from human_segmentation.training import options
 from human_segmentation.training.checkpoint import load_network, save_model
 from human_segmentation.training.engine import NetworkEngine
 from human_segmentation.training.evaluation import evaluate
 from human_segmentation.training.initial import start_from
+from human_segmentation.training.optimizer import WARMUP_SHARE, WEIGHT_DECAY
 
-WARMUP_SHARE = 0.03
-WEIGHT_DECAY = 0.01
 STATE_FILE = "last.pt"
 TOLERANCE = 1e-4
 
@@ -59,10 +59,16 @@ def learning_rate(step: int, steps: int, highest: float) -> float:
 
 def train(args: argparse.Namespace) -> int:
     """Trains to the end; a run that was stopped goes on from its last whole epoch with `--resume`."""
+    if args.model_type not in TWINS:
+        raise ModelError(f"--model_type {args.model_type}: there is no twin of it; take train.py")
+    if args.threads < 1:
+        raise DataError(f"--threads {args.threads}: the number must be 1 or more")
     torch.set_num_threads(args.threads)
     paddle.seed(args.seed)  # of the first weights, which are Paddle's
     objective, preprocess = build_objective(args), build_preprocess(args)
     training_set = build_training_set(args, objective.needs_plain)
+    numbers = {name: getattr(args, name) for name in ("num_epochs", "batch_size", "learning_rate", "ema")}
+    options.check(options.TrainOptions(args.model_type, args.save_dir, **numbers), training_set)
     val_samples = read_list(args.val_list, args.data_dir)
     twin, average = (build_twin(args.model_type, prior_channel=args.prior_channel) for _ in range(2))
     network = build_network(args.model_type, prior_channel=args.prior_channel)
