@@ -121,6 +121,24 @@ def test_infer_keeps_all_results_in_its_folders(tmp_path):
     }
 
 
+def test_infer_on_photos_whose_kind_cannot_be_written(tmp_path):
+    photo = cv2.imencode(".jpg", np.full((32, 48, 3), 90, np.uint8))[1].tobytes()
+    for name in ("a.jfif", "b"):
+        (tmp_path / name).write_bytes(photo)
+    (tmp_path / "list.txt").write_text("a.jfif\nb\n")
+    flags = ["--data_dir", tmp_path, "--test_list", tmp_path / "list.txt", "--save_dir", tmp_path / "out"]
+    assert succeed("infer.py", *flags).endswith("out: 2 photos\n")
+    assert set(files_of(tmp_path / "out")) == {
+        f"{kind}/{name}.png" for kind in ("added", "scoremap", "mat") for name in "ab"
+    }
+
+
+@pytest.mark.parametrize("flags", [["--engine", "onnxruntime"], ["--threads", 1]])
+def test_a_trained_model_runs_on_paddle_alone(lists, flags):
+    message = fail("eval.py", "--model_dir", TRAINED, "--data_dir", lists, "--val_list", lists / "val.txt", *flags)
+    assert message.startswith(f"error: {TRAINED}: a trained model runs on Paddle as it is; leave --engine")
+
+
 @pytest.mark.parametrize(
     ("photos", "rows", "data", "sentence"),
     [

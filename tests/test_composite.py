@@ -133,6 +133,37 @@ def test_foreground_in_the_rim_is_that_of_the_person() -> None:
     assert halo[0] < 0.33 * halo[1]
 
 
+def slow_mean(colors: NDArray[np.float64], weight: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Weighted averages in squares, mirrored at the border, pixel by pixel."""
+    half = size // 2
+    border = ((half, half), (half, half), (0, 0))
+    products, weights = (np.pad(x, border, "reflect") for x in (colors * weight, weight))
+    result = np.empty_like(colors)
+    for y, x in np.ndindex(colors.shape[:2]):
+        result[y, x] = products[y : y + size, x : x + size].sum((0, 1)) / weights[y : y + size, x : x + size].sum(
+            (0, 1)
+        )
+    return result
+
+
+def test_foreground_is_blur_fusion() -> None:
+    """Against the equations of Forte, ICIP 2021, with an average of 21 pixels and then one of 5."""
+    alpha = np.zeros((45, 60), np.float32)
+    alpha[10:, 20:40] = 1
+    alpha = cv2.GaussianBlur(alpha, (0, 0), 3)
+    frame = (cv2.GaussianBlur(noise(45, 60), (0, 0), 2) // 3 + 150 * alpha[..., None]).astype(np.uint8)
+    image, share = frame.astype(float), alpha[..., None].astype(float)
+    person = room = image
+    for size in (21, 5):
+        person, room = slow_mean(person, share + 1e-4, size), slow_mean(room, 1 - share + 1e-4, size)
+        person = person + share * (image - share * person - (1 - share) * room)
+    person = person.clip(0, 255) + share * (image - share * person.clip(0, 255) - (1 - share) * room)
+    found = estimate_foreground(frame, alpha, np.ones(alpha.shape, np.uint8))
+    assert np.abs(person - frame).max() > 20
+    assert np.abs(found - person.clip(0, 255)).max() < 3  # averages are rounded
+    assert np.abs(found - person.clip(0, 255)).mean() < 0.6
+
+
 def test_replaced_is_the_composite_of_the_estimate() -> None:
     frame, _, alpha = mixed()
     background = noise(*alpha.shape)

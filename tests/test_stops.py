@@ -1,10 +1,12 @@
 """Requests to end, and errors, at inconvenient moments."""
 
+import re
 import resource
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import av
 import pytest
@@ -21,6 +23,12 @@ def started(*arguments, largest_file=resource.RLIM_INFINITY):
     command = [sys.executable, "bg_replace.py", "--background_image_path", "data/background.jpg", *map(str, arguments)]
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, cwd=ROOT, preexec_fn=prepare, **streams)
+
+
+def catches(process, number):
+    """Whether a process has a handler for a signal."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16) >> (number - 1) & 1
 
 
 def frames_in(path):
@@ -53,6 +61,30 @@ def test_a_program_on_standard_input_that_fell_silent(tmp_path, number):
         process.stdin.close()
     assert names(tmp_path) == ["o.mov"]
     assert 1 <= frames_in(tmp_path / "o.mov") <= 9
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_before_the_first_frame(tmp_path, number):
+    with started(*raw_to(tmp_path / "o.mov")) as process:
+        deadline = time.monotonic() + 60
+        while not catches(process, signal.SIGTERM):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(number)
+        assert process.wait(timeout=30) == 130
+        assert process.stderr.read() == b"interrupted\n"
+        process.stdin.close()
+    assert names(tmp_path) == []
+
+
+def test_standard_input_that_cannot_be_read(tmp_path):
+    command = [sys.executable, "bg_replace.py", "--background_color", "#0000ff", *map(str, raw_to(tmp_path / "o.mov"))]
+    with Path("/dev/null").open("w") as only_to_write_to:
+        done = subprocess.run(command, cwd=ROOT, stdin=only_to_write_to, capture_output=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"error: standard input: it cannot be read (Bad file descriptor)")
+    assert names(tmp_path) == []
 
 
 def test_an_error_while_standard_input_is_silent(tmp_path):
