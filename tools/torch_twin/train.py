@@ -1,6 +1,6 @@
 """Trains HumanSegMobile or PortraitNet in PyTorch, on the data sets, transforms and metrics of this project.
 
-PyTorch's bfloat16 kernels train these networks on a CPU three to five times as fast as Paddle's. What it writes is a
+PyTorch's bfloat16 kernels train these networks on a CPU about twice as fast as Paddle's. What it writes is a
 trained model of this project, `SAVE_DIR/best_model`, checked against Paddle.
 """
 
