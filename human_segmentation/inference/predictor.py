@@ -129,7 +129,8 @@ def load_model(
 
     Raises:
         ModelError: The folder is not that of a complete exported model.
-        DeviceError: The engine is not installed.
+        DeviceError: There is no such engine, or it is not installed.
+        ValueError: The `image_shape` is impossible.
     """
     folder = default_model_dir() if model_dir is None else Path(model_dir)
     config = ModelConfig.read(folder)
