@@ -58,8 +58,8 @@ def test_cover_leaves_a_circle_round(size: tuple[int, int]) -> None:
     zoom = max(size[0] / 300, size[1] / 200)
     assert abs(across - 41 * zoom) <= 1 + zoom
     assert abs(across - down) <= 1
-    assert abs(np.flatnonzero(mask.any(0)).mean() - (size[0] - 1) / 2) <= zoom
-    assert abs(np.flatnonzero(mask.any(1)).mean() - (size[1] - 1) / 2) <= zoom
+    for axis, side in enumerate(size):  # the circle is half a pixel off the middle, and pixels are whole
+        assert abs(np.flatnonzero(mask.any(axis)).mean() - (side - 1) / 2) <= max(zoom, 0.5)
 
 
 @pytest.mark.parametrize("text", ["#00b140", "00B140"])
