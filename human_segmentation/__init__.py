@@ -16,5 +16,5 @@ from human_segmentation.inference.predictor import Predictor, load_model
 __all__ = ["HumanSegError", "Predictor", "load_model"]
 __version__ = "0.1.0"
 
-# Through this package OpenVINO and NNCF would report to Google that they are used; without it they do not.
+# Through this package OpenVINO would report to Google that it is used; without it, it does not.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

@@ -57,7 +57,7 @@ def test_impossible_number_of_threads(threads):
 def test_nobody_is_told(tmp_path):
     """OpenVINO's telemetry would keep the user's number in the home folder."""
     code = """
-import numpy, human_segmentation, openvino, nncf
+import numpy, human_segmentation, openvino
 human_segmentation.load_model().alpha(numpy.zeros((48, 64, 3), numpy.uint8))
 """
     environment = {**os.environ, "HOME": str(tmp_path)}
