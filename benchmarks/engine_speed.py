@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 import human_segmentation as hs
-from human_segmentation.inference.engines import ENGINES, model_files
+from human_segmentation.inference.engines import ENGINES, megabytes
 from human_segmentation.shipped import default_model_dir
 
 ROUNDS = 12
@@ -35,7 +35,7 @@ def main() -> None:
             else:
                 name = f"{str(folder)[-40:]:40} {engine:12}"
                 models[name] = model
-                sizes[name] = sum((folder / file).stat().st_size for file in model_files(folder, engine)) / 1e6
+                sizes[name] = megabytes(folder, engine)
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in models}
     for _ in range(ROUNDS):  # in turns, so that a busy moment of the machine touches all of them
         for name, model in models.items():

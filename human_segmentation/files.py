@@ -89,6 +89,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 def take_place(new: Path, path: Path) -> None:
     """Moves a folder to `path`; what is there goes, but stays where the move fails or is interrupted."""
     old = _old(path)
+    _put_back(path)
     shutil.rmtree(old, ignore_errors=True)
     try:
         if path.exists():

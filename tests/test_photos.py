@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from human_segmentation.errors import DataError, OutputError
-from human_segmentation.files import whole_folder
+from human_segmentation.files import take_place, whole_folder
 from human_segmentation.photos import read_photo, write_photo
 
 HEIGHT, WIDTH = 90, 140
@@ -319,6 +319,15 @@ def test_stopped_between_the_old_folder_and_the_new(
             (partial / "model.yml").write_text("new")
     assert (tmp_path / "model" / "model.yml").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_move_that_fails_after_one_that_was_killed(tmp_path: Path) -> None:
+    (tmp_path / ".data.old").mkdir()
+    (tmp_path / ".data.old" / "mine").write_text("kept")
+    with pytest.raises(FileNotFoundError):
+        take_place(tmp_path / "not there", tmp_path / "data")
+    assert (tmp_path / "data" / "mine").read_text() == "kept"
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 @pytest.mark.parametrize("name", ["home", "home/."])

@@ -19,7 +19,7 @@ from human_segmentation.export.artifact import export_model
 from human_segmentation.export.quantize_onnx import OnnxQuantizer
 from human_segmentation.export.quantize_paddle import quantize_paddle
 from human_segmentation.files import whole_folder
-from human_segmentation.inference.engines import ENGINES, ONNX_FILE, load_engine, model_files
+from human_segmentation.inference.engines import ENGINES, ONNX_FILE, load_engine, megabytes
 from human_segmentation.inference.model_config import ModelConfig
 from human_segmentation.inference.predictor import Predictor
 from human_segmentation.training.evaluation import measure
@@ -154,13 +154,12 @@ def _measure(folder: Path, precision: str, engine: str, config: ModelConfig, sam
         start = time.perf_counter()
         predictor.engine(tensor)
         times.append(time.perf_counter() - start)
-    size = sum((folder / file).stat().st_size for file in model_files(folder, engine))
     return Measurement(
         precision,
         engine,
         metrics["miou"],
         metrics["boundary_iou"],
         min(masks.foreground),
-        size / 1e6,
+        megabytes(folder, engine),
         1000 * float(np.median(times)),
     )

@@ -162,6 +162,11 @@ def model_files(folder: Path, name: str) -> tuple[str, ...]:
     return ()
 
 
+def megabytes(folder: Path, name: str) -> float:
+    """Size of what an engine, a key of `ENGINES`, reads of an exported model, in 10^6 bytes."""
+    return sum((folder / file).stat().st_size for file in model_files(folder, name)) / 1e6
+
+
 def load_engine(folder: Path, name: str = "auto", threads: int | None = None) -> Engine:
     """Loads an exported network.
 
