@@ -5,6 +5,7 @@ import subprocess
 import threading
 from pathlib import Path
 
+import cv2
 import pytest
 
 # paddle reads this when it is imported.
@@ -19,6 +20,12 @@ def files_of(folder):
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
+
+
+def write_image(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), image)
+    return path
 
 
 @pytest.fixture

@@ -1,25 +1,19 @@
 import cv2
 import numpy as np
 import pytest
+from conftest import write_image
 from PIL import Image
 
 from human_segmentation.datasets.dataset import TrainingSet, WeightedSamples, read_sample
 from human_segmentation.datasets.list_file import Sample, read_list
-from human_segmentation.datasets.transforms import BackgroundSwap, Geometry, Texture
 from human_segmentation.errors import DataError
-
-
-def write(path, image):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), image)
-    return path
 
 
 @pytest.fixture
 def folder(tmp_path):
     for name in ("a", "my photo 1", "c"):
-        write(tmp_path / f"{name}.png", np.full((6, 8, 3), 90, np.uint8))
-        write(tmp_path / "labels" / f"{name} mask.png", np.full((6, 8), 255, np.uint8))
+        write_image(tmp_path / f"{name}.png", np.full((6, 8, 3), 90, np.uint8))
+        write_image(tmp_path / "labels" / f"{name} mask.png", np.full((6, 8), 255, np.uint8))
     return tmp_path
 
 
@@ -96,8 +90,8 @@ def test_useless_lists(folder, content, reason):
     ],
 )
 def test_kinds_of_labels(tmp_path, values, alpha, valid):
-    image = write(tmp_path / "i.png", np.zeros((1, len(values), 3), np.uint8))
-    label = write(tmp_path / "l.png", np.array([values], np.uint8))
+    image = write_image(tmp_path / "i.png", np.zeros((1, len(values), 3), np.uint8))
+    label = write_image(tmp_path / "l.png", np.array([values], np.uint8))
     _, levels, read_valid = read_sample(Sample(image, label))
     assert levels[..., 0].tolist() == [alpha]
     assert read_valid.tolist() == [valid]
@@ -114,8 +108,8 @@ def test_kinds_of_labels(tmp_path, values, alpha, valid):
     ],
 )
 def test_labels_of_16_bits(tmp_path, suffix, values, classes, levels, valid):
-    image = write(tmp_path / "i.png", np.zeros((1, 4, 3), np.uint8))
-    label = write(tmp_path / f"l{suffix}", np.array([values], np.uint16))
+    image = write_image(tmp_path / "i.png", np.zeros((1, 4, 3), np.uint8))
+    label = write_image(tmp_path / f"l{suffix}", np.array([values], np.uint16))
     _, read_levels, read_valid = read_sample(Sample(image, label), classes)
     assert read_levels.dtype == np.uint8
     assert read_levels.tolist() == [levels]
@@ -126,8 +120,8 @@ def test_labels_of_16_bits(tmp_path, suffix, values, classes, levels, valid):
     "values", [[0, 1, 2], [0, 3, 20], [0, 15, 255], [2, 2, 2], [0, 1, 63, 255], list(range(16)), [*range(16), 255]]
 )
 def test_classes_out_of_range(tmp_path, values):
-    image = write(tmp_path / "i.png", np.zeros((1, len(values), 3), np.uint8))
-    label = write(tmp_path / "l.png", np.array([values], np.uint8))
+    image = write_image(tmp_path / "i.png", np.zeros((1, len(values), 3), np.uint8))
+    label = write_image(tmp_path / "l.png", np.array([values], np.uint8))
     largest = max(value for value in values if value < 255)
     with pytest.raises(DataError) as caught:
         read_sample(Sample(image, label))
@@ -138,8 +132,8 @@ def test_classes_out_of_range(tmp_path, values):
 
 
 def test_levels_of_more_than_two_classes(tmp_path):
-    image = write(tmp_path / "i.png", np.zeros((1, 5, 3), np.uint8))
-    label = write(tmp_path / "l.png", np.array([[0, 1, 2, 3, 255]], np.uint8))
+    image = write_image(tmp_path / "i.png", np.zeros((1, 5, 3), np.uint8))
+    label = write_image(tmp_path / "l.png", np.array([[0, 1, 2, 3, 255]], np.uint8))
     _, levels, valid = read_sample(Sample(image, label), 4)
     assert levels.tolist() == [[[0, 0, 0], [255, 0, 0], [255, 255, 0], [255, 255, 255], [0, 0, 0]]]
     assert valid.tolist() == [[255, 255, 255, 255, 0]]
@@ -148,8 +142,8 @@ def test_levels_of_more_than_two_classes(tmp_path):
 
 @pytest.mark.parametrize(("values", "wrong"), [([0, 1, 3, 255], 3), ([0, 128, 254, 1], 254), (list(range(40)), 39)])
 def test_values_that_are_none_of_three_classes(tmp_path, values, wrong):
-    image = write(tmp_path / "i.png", np.zeros((1, len(values), 3), np.uint8))
-    label = write(tmp_path / "l.png", np.array([values], np.uint8))
+    image = write_image(tmp_path / "i.png", np.zeros((1, len(values), 3), np.uint8))
+    label = write_image(tmp_path / "l.png", np.array([values], np.uint8))
     with pytest.raises(DataError) as caught:
         read_sample(Sample(image, label), 3)
     assert str(caught.value) == (
@@ -165,8 +159,8 @@ def test_classes_move_with_the_photo_and_share_every_pixel(tmp_path, classes, pr
     step = 255 // (classes - 1)
     label = np.random.default_rng(0).integers(0, classes, (6, 8)).astype(np.uint8)
     label = cv2.resize(label, (160, 120), interpolation=cv2.INTER_NEAREST)
-    image = write(tmp_path / "i.png", np.dstack([np.zeros_like(label), np.full_like(label, 255), label * step]))
-    samples = [Sample(image, write(tmp_path / "l.png", label))]
+    image = write_image(tmp_path / "i.png", np.dstack([np.zeros_like(label), np.full_like(label, 255), label * step]))
+    samples = [Sample(image, write_image(tmp_path / "l.png", label))]
     data = TrainingSet([WeightedSamples(samples, 12)], (48, 32), plain=True, prior=prior, num_classes=classes)
     soft = 0
     for index in range(12):
@@ -182,60 +176,10 @@ def test_classes_move_with_the_photo_and_share_every_pixel(tmp_path, classes, pr
 
 
 def test_label_of_another_size(tmp_path):
-    image = write(tmp_path / "i.png", np.zeros((4, 4, 3), np.uint8))
-    label = write(tmp_path / "l.png", np.zeros((4, 5), np.uint8))
+    image = write_image(tmp_path / "i.png", np.zeros((4, 4, 3), np.uint8))
+    label = write_image(tmp_path / "l.png", np.zeros((4, 5), np.uint8))
     with pytest.raises(DataError, match=r"l\.png: the label has 5x4 pixels and its photo 4x4"):
         read_sample(Sample(image, label))
-
-
-def test_geometry_moves_photo_and_alpha_together():
-    """A photo that shows its own alpha still does so after every warp."""
-    alpha = np.zeros((120, 80), np.uint8)
-    cv2.ellipse(alpha, (40, 70), (20, 45), 0, 0, 360, 255, -1)
-    image = cv2.merge([alpha] * 3)
-    rng = np.random.default_rng(1)
-    for _ in range(30):
-        warped, planes = Geometry()(image, np.dstack([alpha, np.full_like(alpha, 255)]), (48, 32), rng)
-        assert warped.shape == (32, 48, 3)
-        inside = planes[..., 1] == 255  # the rest lies outside the photo, where it is grey and nobody is
-        difference = np.abs(warped[..., 0].astype(int) - planes[..., 0])[inside]
-        assert difference.size
-        assert difference.max() <= 8  # the two are interpolated in other fixed-point steps
-        assert (np.abs(warped[planes[..., 1] == 0].astype(int) - 128) <= 2).all()
-        assert not planes[planes[..., 1] == 0].any()
-
-
-def test_portrait_crop_shows_a_standing_person_without_the_feet():
-    alpha = np.zeros((400, 200), np.uint8)
-    alpha[20:390, 80:120] = 255
-    image = np.zeros((400, 200, 3), np.uint8)
-    rng = np.random.default_rng(0)
-    geometry = Geometry(angle=0, aspect=1.0, portrait=1.0)
-    for _ in range(20):
-        _, planes = geometry(image, np.dstack([alpha, alpha]), (64, 64), rng)
-        person = planes[..., 0] > 128
-        assert person[-1].any()
-        width, height = person.any(0).sum(), person.any(1).sum()
-        assert width / height > 1.4 * 40 / 370  # the whole person is slimmer than that
-
-
-def test_texture_keeps_what_it_is_not_asked_to_change():
-    image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
-    assert np.array_equal(Texture(probability=0)(image, np.random.default_rng(0)), image)
-    changed = Texture(probability=1)(image, np.random.default_rng(0))
-    assert changed.dtype == np.uint8
-    assert not np.array_equal(changed, image)
-
-
-def test_swap_replaces_the_background_alone(tmp_path):
-    background = write(tmp_path / "b.png", np.full((50, 30, 3), (0, 0, 255), np.uint8))
-    image = np.full((40, 40, 3), (255, 0, 0), np.uint8)
-    alpha = np.zeros((40, 40), np.uint8)
-    alpha[10:30, 10:30] = 255
-    result = BackgroundSwap([background], 1.0)(image, alpha, np.random.default_rng(0))
-    assert (result[14:26, 14:26] == (255, 0, 0)).all()
-    assert (result[:8] == (0, 0, 255)).all()
-    assert np.array_equal(BackgroundSwap([background], 1.0)(image, alpha * 0, np.random.default_rng(0)), image)
 
 
 def test_weights_say_how_often_a_photo_is_shown(folder):

@@ -203,6 +203,14 @@ def test_a_signal_when_two_models_are_gone():
     assert subprocess.run([sys.executable, "-c", SIGNALLED], cwd=ROOT).returncode == 0
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_that_an_engine_takes(threads):
+    openvino, onnxruntime = (load_engine(QUANTIZED, installed(name), threads) for name in READERS["quant"][:2])
+    compiled = openvino._compiled((1, 3, 192, 192)).get_compiled_model()
+    assert compiled.get_property("INFERENCE_NUM_THREADS") == threads
+    assert onnxruntime._session.get_session_options().intra_op_num_threads == threads
+
+
 def test_engine_that_is_not_installed(shipped, monkeypatch):
     monkeypatch.setitem(ENGINES, "onnxruntime", (engines.ONNXRuntimeEngine, "no_such_package", ("model.onnx",)))
     with pytest.raises(DeviceError, match="pip install onnxruntime"):

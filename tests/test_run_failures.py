@@ -8,11 +8,10 @@ import socket
 import subprocess
 import sys
 
-import cv2
 import numpy as np
 import paddle
 import pytest
-from conftest import ROOT, files_of, names
+from conftest import ROOT, files_of, names, write_image
 from runs import run, train_command
 
 from human_segmentation.errors import HumanSegError, OutputError
@@ -34,14 +33,10 @@ def fails(command, **options):
     return result.stderr
 
 
-def write(path, image):
-    assert cv2.imwrite(str(path), image)
-
-
 def out_of_range(folder):
     label = np.zeros((48, 48), np.uint8)
     label[10:, 10:], label[20:, 20:], label[40:] = 3, 20, 255
-    write(folder / "9_mask.png", label)
+    write_image(folder / "9_mask.png", label)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +45,7 @@ def out_of_range(folder):
         (lambda folder: (folder / "9.png").write_bytes(b"no photo"), "9.png: the file is damaged or no photo"),
         (lambda folder: (folder / "9_mask.png").write_bytes(b""), "9_mask.png: the file is empty"),
         (
-            lambda folder: write(folder / "9_mask.png", np.zeros((40, 44), np.uint8)),
+            lambda folder: write_image(folder / "9_mask.png", np.zeros((40, 44), np.uint8)),
             "9_mask.png: the label has 44x40 pixels and its photo 48x48",
         ),
         (out_of_range, "9_mask.png: the label is out of range, it has the class 20"),

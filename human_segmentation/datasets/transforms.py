@@ -116,6 +116,7 @@ class Texture:
     color: tuple[float, float] = (0.4, 1.7)
     brightness: tuple[float, float] = (0.4, 1.7)
     contrast: tuple[float, float] = (0.6, 1.5)
+    tint: tuple[float, float] = (0.85, 1.15)
     sharpness: tuple[float, float] = (0.8, 1.3)
     noise: float = 10.0
     jpeg: tuple[int, int] = (30, 95)
@@ -129,8 +130,8 @@ class Texture:
             x = x * rng.uniform(*self.brightness)
         if self._drawn(rng):
             x = _mix(x, np.full_like(x, x.mean()), rng.uniform(*self.contrast))
-        if self._drawn(rng):  # a tint: lamps and white balances differ
-            x = x * rng.uniform(0.85, 1.15, 3).astype(np.float32)
+        if self._drawn(rng):  # lamps and white balances differ
+            x = x * rng.uniform(*self.tint, 3).astype(np.float32)
         if self._drawn(rng):
             x = _mix(x, cv2.GaussianBlur(x, (3, 3), 0), rng.uniform(*self.sharpness))
         if rng.random() < self.probability / 2:
