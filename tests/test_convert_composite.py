@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from conversion import convert, fails, photo, write
 
-from human_segmentation.datasets.converters.composite import compose
+from human_segmentation.datasets.converters.composite import compose, convert_composite
 from human_segmentation.datasets.converters.overlap import overlap
 from human_segmentation.datasets.dataset import read_sample
 from human_segmentation.datasets.list_file import read_list
@@ -73,6 +73,28 @@ def test_a_background_covers_the_frame_unstretched(width, height):
 def test_a_background_of_one_pixel():
     image, _ = compose([cutout()], np.full((1, 1, 3), (255, 0, 0), np.uint8), (48, 32), np.random.default_rng(0))
     assert image.shape == (32, 48, 3)
+
+
+def test_some_composites_show_two_people_and_half_of_the_people_are_mirrored(tmp_path):
+    """Of two people who are wedges, pointed to the right, one is red and one is green."""
+    wedge = np.zeros((60, 60), np.uint8)
+    cv2.fillPoly(wedge, [np.array([[0, 0], [59, 30], [0, 59]])], 255)
+    for name, color in (("red", (0, 0, 255)), ("green", (0, 255, 0))):
+        write(tmp_path / "people" / f"{name}.png", np.dstack([np.full((60, 60, 3), color, np.uint8), wedge]))
+    write(tmp_path / "scenes" / "blue.png", np.full((60, 60, 3), (255, 0, 0), np.uint8))
+    convert_composite(tmp_path / "people", tmp_path / "scenes", tmp_path / "out", 200, (48, 48))
+    both, mirrored, alone = 0, 0, 0
+    for path in (tmp_path / "out" / "photos").iterdir():
+        green, red = (cv2.imread(str(path))[..., channel] > 128 for channel in (1, 2))
+        both += green.any() and red.any()
+        for shown, other in ((green, red), (red, green)):
+            columns = np.flatnonzero(shown.any(0))
+            if not other.any() and columns.size > 10 and columns[0] > 0 and columns[-1] < 47:
+                alone += 1
+                mirrored += shown[:, columns[1]].sum() < shown[:, columns[-2]].sum()
+    assert 15 <= both <= 45  # three in ten show two, half of which are of both colours
+    assert alone > 20
+    assert 0.3 < mirrored / alone < 0.7
 
 
 def test_composites_are_drawn_from_their_seed(tmp_path, capsys):
