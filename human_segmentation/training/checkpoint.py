@@ -54,7 +54,16 @@ def _write_model(folder: Path, params: dict[str, paddle.Tensor], config: ModelCo
 
 
 def save_model(folder: Path, params: dict[str, paddle.Tensor], config: ModelConfig) -> None:
-    """Writes a trained model: `model.pdparams`, `model.yml`, `metrics.json`."""
+    """Writes a trained model: `model.pdparams`, `model.yml`, `metrics.json`.
+
+    Args:
+        folder: The folder, which appears whole or not at all.
+        params: The parameters by name.
+        config: What `model.yml` says.
+
+    Raises:
+        OutputError: The folder cannot be written, or holds other files.
+    """
     with whole_folder(folder) as partial:
         _write_model(partial, params, config)
 
@@ -67,7 +76,19 @@ def save_checkpoint(
     config: ModelConfig,
     progress: Progress,
 ) -> None:
-    """Writes a trained model (the averaged weights) and what a run needs to go on from there."""
+    """Writes a trained model (the averaged weights) and what a run needs to go on from there.
+
+    Args:
+        folder: The folder, which appears whole or not at all.
+        network: The network.
+        average: The average of its weights.
+        optimizer: Its optimizer.
+        config: What `model.yml` says.
+        progress: How far the run is.
+
+    Raises:
+        OutputError: The folder cannot be written, or holds other files.
+    """
     with whole_folder(folder) as partial:
         _write_model(partial, average.state_dict(), config)
         save_params(network.state_dict(), partial / RAW_FILE)

@@ -55,6 +55,9 @@ def write_report(
         predictor: The best model.
         samples: The validation photos.
         scores: The model's IoU on each of them.
+
+    Raises:
+        OutputError: The file cannot be written.
     """
     curves = "".join(
         f"<figure>{_curve([row[name] for row in history])}<figcaption>{name}</figcaption></figure>"
