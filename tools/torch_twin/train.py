@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from human_segmentation.cli import Parser, exit_code
 from human_segmentation.cli.train import add_data_arguments, build_objective, build_preprocess, build_training_set
+from human_segmentation.datasets.dataset import TrainingSet
 from human_segmentation.datasets.list_file import read_list
 from human_segmentation.errors import DataError, HumanSegError, ModelError
 from human_segmentation.files import whole_file
@@ -33,6 +34,7 @@ from human_segmentation.training.checkpoint import load_network, save_model
 from human_segmentation.training.engine import NetworkEngine
 from human_segmentation.training.evaluation import evaluate
 from human_segmentation.training.initial import start_from
+from human_segmentation.training.objectives import Objective
 from human_segmentation.training.optimizer import WARMUP_SHARE, WEIGHT_DECAY
 
 STATE_FILE = "last.pt"
@@ -57,6 +59,41 @@ def learning_rate(step: int, steps: int, highest: float) -> float:
     return highest * min(step / warmup, 0.5 + 0.5 * math.cos(math.pi * step / steps))
 
 
+class Run:
+    """The state of a run.
+
+    Args:
+        weights: The parameters in Paddle that it starts from.
+        args: The arguments.
+    """
+
+    def __init__(self, weights: dict[str, NDArray[np.float32]], args: argparse.Namespace) -> None:
+        self.path = args.save_dir / STATE_FILE
+        self.twin, self.average = (build_twin(args.model_type, prior_channel=args.prior_channel) for _ in range(2))
+        for twin in (self.twin, self.average):
+            from_paddle(twin, weights)
+        decayed = [p for p in self.twin.parameters() if p.ndim > 1]
+        others = [p for p in self.twin.parameters() if p.ndim <= 1]
+        groups = [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, fused=True)
+        self.state = {"epoch": 0, "step": 0, "best": -1.0}
+        self._parts = {"twin": self.twin, "average": self.average, "optimizer": self.optimizer}
+
+    def resume(self) -> None:
+        """Goes back to the last whole epoch. Raises `ModelError` where there was none."""
+        if not self.path.is_file():
+            raise ModelError(f"{self.path}: there is no such file to resume from; give --save_dir of a run")
+        saved = torch.load(self.path, weights_only=True)
+        for name, part in self._parts.items():
+            part.load_state_dict(saved[name])
+        self.state = saved["state"]
+
+    def save(self) -> None:
+        """Writes what `resume` reads."""
+        with whole_file(self.path) as partial:
+            torch.save({name: part.state_dict() for name, part in self._parts.items()} | {"state": self.state}, partial)
+
+
 def train(args: argparse.Namespace) -> int:
     """Trains to the end; a run that was stopped goes on from its last whole epoch with `--resume`."""
     if args.model_type not in TWINS:
@@ -70,72 +107,59 @@ def train(args: argparse.Namespace) -> int:
     numbers = {name: getattr(args, name) for name in ("num_epochs", "batch_size", "learning_rate", "ema")}
     options.check(options.TrainOptions(args.model_type, args.save_dir, **numbers), training_set)
     val_samples = read_list(args.val_list, args.data_dir)
-    twin, average = (build_twin(args.model_type, prior_channel=args.prior_channel) for _ in range(2))
     network = build_network(args.model_type, prior_channel=args.prior_channel)
     if args.pretrain_weights is not None:
         start_from(args.pretrain_weights, network, preprocess, training_set)
-    for copy in (twin, average):
-        from_paddle(copy, {name: value.numpy() for name, value in network.state_dict().items()})
-    decayed = [p for p in twin.parameters() if p.ndim > 1]
-    others = [p for p in twin.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}], fused=True
-    )
-    state = {"epoch": 0, "step": 0, "best": -1.0}
+    run = Run({name: value.numpy() for name, value in network.state_dict().items()}, args)
     if args.resume:
-        if not (args.save_dir / STATE_FILE).is_file():
-            raise ModelError(
-                f"{args.save_dir / STATE_FILE}: there is no such file to resume from; give --save_dir of a run"
-            )
-        saved = torch.load(args.save_dir / STATE_FILE, weights_only=True)
-        twin.load_state_dict(saved["twin"])
-        average.load_state_dict(saved["average"])
-        optimizer.load_state_dict(saved["optimizer"])
-        state = saved["state"]
-    steps = args.num_epochs * (len(training_set) // args.batch_size)
-    predictor = Predictor(TwinEngine(average), preprocess, args.prior_channel)
-    for epoch in range(state["epoch"], args.num_epochs):
+        run.resume()
+    engine = TwinEngine(run.average)
+    predictor = Predictor(engine, preprocess, args.prior_channel)
+    for epoch in range(run.state["epoch"], args.num_epochs):
         training_set.set_epoch(epoch)
-        loader = DataLoader(training_set, args.batch_size, drop_last=True, num_workers=1)
-        twin.train()
-        start, losses = time.perf_counter(), []
-        for samples in tqdm(loader, desc=f"epoch {epoch + 1}/{args.num_epochs}", disable=None):
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(state["step"], steps, args.learning_rate)
-            loss = compute(objective, twin, *batch(samples, preprocess))
-            losses.append(float(loss))
-            if not math.isfinite(losses[-1]):
-                raise HumanSegError(f"the loss is {losses[-1]} in epoch {epoch + 1}; resume with a lower rate")
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            state["step"] += 1
-            follow(average, twin, min(args.ema, (1 + state["step"]) / (10 + state["step"])))
-        rate = len(losses) * args.batch_size / (time.perf_counter() - start)
+        loss, rate = train_epoch(run, objective, training_set, preprocess, args)
         metrics = evaluate(predictor, val_samples)
-        state["epoch"] = epoch + 1
+        run.state["epoch"] = epoch + 1
         print(
-            f"epoch {epoch + 1}/{args.num_epochs}: loss {np.mean(losses):.4f}, mIoU {metrics['miou']:.4f}, person IoU "
+            f"epoch {epoch + 1}/{args.num_epochs}: loss {loss:.4f}, mIoU {metrics['miou']:.4f}, person IoU "
             f"{metrics['foreground_iou_per_photo']:.4f}, boundary IoU {metrics['boundary_iou']:.4f}, "
             f"{rate:.1f} photos/s",
             flush=True,
         )
-        if metrics["miou"] > state["best"]:
-            state["best"] = metrics["miou"]
+        if metrics["miou"] > run.state["best"]:
+            run.state["best"] = metrics["miou"]
+            prior = args.prior_channel
             config = ModelConfig(
-                args.model_type,
-                TRAINED,
-                preprocess,
-                prior_channel=args.prior_channel,
-                epochs=epoch + 1,
-                metrics=metrics,
+                args.model_type, TRAINED, preprocess, prior_channel=prior, epochs=epoch + 1, metrics=metrics
             )
-            save_model(args.save_dir / "best_model", to_paddle(average), config)
-            check(args.save_dir / "best_model", TwinEngine(average), preprocess, args.prior_channel)
-        with whole_file(args.save_dir / STATE_FILE) as partial:
-            parts = {"twin": twin, "average": average, "optimizer": optimizer}
-            torch.save({name: part.state_dict() for name, part in parts.items()} | {"state": state}, partial)
+            save_model(args.save_dir / "best_model", to_paddle(run.average), config)
+            check(args.save_dir / "best_model", engine, preprocess, prior)
+        run.save()
     return 0
+
+
+def train_epoch(
+    run: Run, objective: Objective, training_set: TrainingSet, preprocess: Preprocess, args: argparse.Namespace
+) -> tuple[float, float]:
+    """Trains on every photo once; returns the mean loss and photos per second."""
+    steps = args.num_epochs * (len(training_set) // args.batch_size)
+    loader = DataLoader(training_set, args.batch_size, drop_last=True, num_workers=1)
+    title = f"epoch {run.state['epoch'] + 1}/{args.num_epochs}"
+    run.twin.train()
+    start, losses = time.perf_counter(), []
+    for samples in tqdm(loader, desc=title, disable=None):
+        for group in run.optimizer.param_groups:
+            group["lr"] = learning_rate(run.state["step"], steps, args.learning_rate)
+        loss = compute(objective, run.twin, *batch(samples, preprocess))
+        losses.append(float(loss))
+        if not math.isfinite(losses[-1]):
+            raise HumanSegError(f"{title}: the loss is {losses[-1]}; resume with a lower rate")
+        run.optimizer.zero_grad()
+        loss.backward()
+        run.optimizer.step()
+        run.state["step"] += 1
+        follow(run.average, run.twin, min(args.ema, (1 + run.state["step"]) / (10 + run.state["step"])))
+    return float(np.mean(losses)), len(losses) * args.batch_size / (time.perf_counter() - start)
 
 
 def batch(samples: list[torch.Tensor], preprocess: Preprocess) -> tuple[torch.Tensor | None, ...]:
