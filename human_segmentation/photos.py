@@ -12,6 +12,8 @@ from PIL import Image, ImageCms
 from human_segmentation.errors import DataError, OutputError
 from human_segmentation.files import whole_file
 
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+"""Types of photos that hold any colours at any size."""
 JPEG_QUALITY = 95
 # In a JPEG's scan, FF 00 stands for the byte FF and FF D0 to FF D7 are restarts; any other FF XX is a marker.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")

@@ -11,8 +11,9 @@ import cv2
 from tqdm import tqdm
 
 from human_segmentation.cli.inputs import input_path, span_of
-from human_segmentation.cli.outputs import PHOTOS, Job
+from human_segmentation.cli.outputs import Job
 from human_segmentation.errors import DataError, OutputError
+from human_segmentation.photos import SUFFIXES
 
 VIDEOS = (
     ".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts",
@@ -74,7 +75,7 @@ def _flag(path: Path) -> str | None:
     suffix = path.suffix.lower()
     if suffix in VIDEOS:
         return "video_path"
-    return "image_path" if suffix in PHOTOS or cv2.haveImageReader(os.fspath(path)) else None
+    return "image_path" if suffix in SUFFIXES or cv2.haveImageReader(os.fspath(path)) else None
 
 
 def _alone(args: argparse.Namespace, flag: str, path: Path) -> argparse.Namespace:

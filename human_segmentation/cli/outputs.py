@@ -8,6 +8,7 @@ from pathlib import Path
 from human_segmentation.cli.inputs import input_path, video_name
 from human_segmentation.cli.made_from import check_overwriting
 from human_segmentation.errors import DataError, DeviceError, OutputError
+from human_segmentation.photos import SUFFIXES
 from human_segmentation.video.choice import KEYS
 from human_segmentation.video.encoding import TRANSPARENT, choose_encoding
 from human_segmentation.video.frames import Source
@@ -21,8 +22,6 @@ from human_segmentation.video.video_sink import VideoSink
 OUTPUT_TYPES = {"alpha": matte, "foreground": cutout, "green_screen": green_screen}
 """What there is besides composites."""
 TRANSPARENT_PHOTOS = (".png", ".webp")
-PHOTOS = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""Types of photos that hold any colours at any size, and that a result has in common with its photo."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def _output_path(args: argparse.Namespace, name: Path | None) -> Path | None:
 
 def result_suffix(photo: Path) -> str:
     """The suffix of what a photo becomes: its own, or .png where that holds not any colours at any size."""
-    return photo.suffix if photo.suffix.lower() in PHOTOS else ".png"
+    return photo.suffix if photo.suffix.lower() in SUFFIXES else ".png"
 
 
 def _output_type(args: argparse.Namespace, output: Path | None, background: bool) -> str:

@@ -11,9 +11,8 @@ from tqdm import tqdm
 from human_segmentation.datasets.converters.overlap import overlap
 from human_segmentation.datasets.converters.sample_folder import Written, sample_folder
 from human_segmentation.errors import DataError
-from human_segmentation.photos import read_photo, write_photo
+from human_segmentation.photos import SUFFIXES, read_photo, write_photo
 
-SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 SECOND_PERSON = 0.3  # probability
 
 
