@@ -1,16 +1,23 @@
-"""Accuracy and time of models on labelled photographs, beside the real MediaPipe Selfie, in one run.
+"""Accuracy and time of models on labelled photographs, beside other programs, in one run.
 
-    python benchmarks/accuracy.py LIST [--model_dir DIR ...] [--kinds WORD ...] [--mediapipe PYTHON]
+    python benchmarks/accuracy.py LIST [--model_dir DIR ...] [--kinds WORD ...] [--other NAME=COMMAND ...]
 
 LIST has `image label` rows relative to its own folder; each of the WORDs makes a set of the photographs whose name has
-it, and all of them are a set too. PYTHON is one with mediapipe 0.10.9 (`pip install mediapipe==0.10.9 "numpy<2"`).
+it, and all of them are a set too. Other programs are given by the commands that run them, each in its own environment:
+
+    "MediaPipe Selfie, general=PYTHON benchmarks/mediapipe_masks.py 0"    pip install mediapipe==0.10.9 "numpy<2"
+    "MediaPipe Selfie, landscape=PYTHON benchmarks/mediapipe_masks.py 1"
+    "rembg=PYTHON benchmarks/rembg_masks.py"                              pip install "rembg[cpu]"
+    "Robust Video Matting=node benchmarks/rvm_masks.mjs HOME"             npm install, see there
+
 Columns, in percent: pooled mIoU, person IoU averaged over photographs, Boundary IoU, each of the mask at the size of
-the photograph. A model has two rows: with its score enlarged, as MediaPipe enlarges its own, and refined on the
+the photograph. A model has two rows: with its score enlarged, as others enlarge their own, and refined on the
 photograph, as the commands do it. Milliseconds are of one 640x360 frame, from the frame to its score; ours on one
-thread, MediaPipe's on as many as it takes.
+thread, others' as they are.
 """
 
 import argparse
+import shlex
 import subprocess
 import tempfile
 import time
@@ -29,7 +36,6 @@ from human_segmentation.training.metrics import SegmentationMetrics
 from human_segmentation.video.composite import refine_alpha
 
 COLUMNS = ("miou", "foreground_iou_per_photo", "boundary_iou")
-MEDIAPIPE = ("MediaPipe Selfie, general", "MediaPipe Selfie, landscape")
 RUNS = 50
 
 
@@ -63,6 +69,22 @@ def refined(model: hs.Predictor) -> Callable[[Sample, NDArray[np.uint8]], NDArra
     return alpha
 
 
+def print_other(name: str, command: str, samples: list[Sample], kinds: list[str]) -> None:
+    """Runs another program on the photographs and prints its row."""
+    with tempfile.TemporaryDirectory() as scratch:
+        photos, frame, masks = (Path(scratch) / part for part in ("photos.txt", "frame.png", "masks"))
+        masks.mkdir()
+        photos.write_text("\n".join(str(sample.image.absolute()) for sample in samples))
+        cv2.imwrite(str(frame), call_frame())
+        done = subprocess.run([*shlex.split(command), photos, frame, masks], check=True, stdout=subprocess.PIPE)
+        files = {sample: masks / f"{index}.png" for index, sample in enumerate(samples)}
+
+        def alpha(sample: Sample, _: object) -> NDArray[np.float32]:
+            return cv2.imread(str(files[sample]), cv2.IMREAD_GRAYSCALE) / np.float32(255)
+
+        print_row(name, alpha, samples, kinds, float(done.stdout.split()[-1]))
+
+
 def print_row(
     name: str,
     alpha: Callable[[Sample, NDArray[np.uint8]], NDArray[np.float32]],
@@ -88,26 +110,14 @@ def main() -> None:
     parser.add_argument("list", type=Path)
     parser.add_argument("--model_dir", type=Path, nargs="+", default=[None])
     parser.add_argument("--kinds", nargs="+", default=[])
-    parser.add_argument("--mediapipe", metavar="PYTHON")
+    parser.add_argument("--other", nargs="+", default=[], metavar="NAME=COMMAND")
     args = parser.parse_args()
     samples = list(read_list(args.list, args.list.parent))
     print("| model |", *(f"{kind}: mIoU / person / boundary |" for kind in ("all", *args.kinds)), "ms |")
     print("| --- " * (len(args.kinds) + 3) + "|")
-    if args.mediapipe is not None:
-        with tempfile.TemporaryDirectory() as folder:
-            photos, masks = Path(folder) / "photos.txt", Path(folder) / "masks"
-            photos.write_text("\n".join(str(sample.image.absolute()) for sample in samples))
-            cv2.imwrite(f"{folder}/frame.png", call_frame())
-            script = Path(__file__).with_name("mediapipe_masks.py")
-            for selection, name in enumerate(MEDIAPIPE):
-                command = [args.mediapipe, script, str(selection), photos, f"{folder}/frame.png", masks]
-                done = subprocess.run(command, check=True, capture_output=True, text=True)
-                order = {sample: index for index, sample in enumerate(samples)}
-
-                def alpha(sample: Sample, _: object, order: dict[Sample, int] = order) -> NDArray[np.float32]:
-                    return np.load(masks / f"{order[sample]}.npy")
-
-                print_row(name, alpha, samples, args.kinds, float(done.stdout))
+    for other in args.other:
+        name, _, command = other.partition("=")
+        print_other(name, command, samples, args.kinds)
     for folder in args.model_dir:
         model = hs.load_model(folder, threads=1)
         name = "the one that ships" if folder is None else folder.name
