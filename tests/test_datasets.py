@@ -6,6 +6,7 @@ from PIL import Image
 
 from human_segmentation.datasets.dataset import TrainingSet, WeightedSamples, read_sample
 from human_segmentation.datasets.list_file import Sample, read_list
+from human_segmentation.datasets.transforms import Texture
 from human_segmentation.errors import DataError
 
 
@@ -34,10 +35,8 @@ def test_list_with_spaces_windows_ends_and_photos_without_people(folder):
 
 def test_all_missing_files_are_counted(folder):
     path = folder / "list.txt"
-    path.write_text(
-        "a.png labels/a mask.png\n" + "".join(f"gone{i}.png x.png\n" for i in range(12)) + "a.png gone.png\n"
-    )
-    with pytest.raises(DataError, match=r"list\.txt: 13 rows .*gone0\.png x\.png.*\.\.\."):
+    path.write_text("a.png labels/a mask.png\na.png gone.png\n" + "".join(f"gone{i}.png x.png\n" for i in range(12)))
+    with pytest.raises(DataError, match=r"list\.txt: 13 rows .*\(gone\.png; gone0\.png x\.png; .*\.\.\."):
         read_list(path, folder)
 
 
@@ -203,6 +202,17 @@ def test_a_sample_depends_on_seed_epoch_and_position_alone(folder):
     assert all(np.array_equal(x, y) for x, y in zip(one[3], two[3], strict=True))
     other = TrainingSet(samples, (16, 16), seed=6)
     assert not all(np.array_equal(x, y) for x, y in zip(one[3], other[3], strict=True))
+
+
+def test_a_plain_photo_is_the_same_view_without_changes_of_texture(tmp_path):
+    image = cv2.resize(np.random.default_rng(0).integers(0, 255, (6, 8, 3), dtype=np.uint8), (64, 48))
+    samples = [Sample(write_image(tmp_path / "photo.png", image), None)]
+    data = TrainingSet([WeightedSamples(samples, 12)], (32, 32), plain=True)
+    pairs = [data[index][2:] for index in range(len(data))]
+    assert len([None for changed, plain in pairs if not np.array_equal(changed, plain)]) > 6
+    data.texture = Texture(probability=0)
+    for index, (_, plain) in enumerate(pairs):
+        assert all(np.array_equal(photo, plain) for photo in data[index][2:])
 
 
 def test_numbers_of_a_palette_count_not_its_colours(tmp_path):

@@ -46,8 +46,10 @@ def test_against_a_slow_implementation():
     chance = predicted.mean() * truth.mean() + (1 - predicted.mean()) * (1 - truth.mean())
     assert result["kappa"] == pytest.approx((accuracy - chance) / (1 - chance))
     precision, recall = truth[predicted].mean(), predicted[truth].mean()
+    assert result["person_accuracy"] == pytest.approx(precision)
     assert result["person_f1"] == pytest.approx(2 * precision * recall / (precision + recall))
     precision, recall = (~truth)[~predicted].mean(), (~predicted)[~truth].mean()
+    assert result["background_accuracy"] == pytest.approx(precision)
     assert result["background_f1"] == pytest.approx(2 * precision * recall / (precision + recall))
     assert result["foreground_iou_per_photo"] == pytest.approx(np.mean([slow_iou(p, t) for p, t in photos]))
     bands = [(slow_band(p, 2), slow_band(t, 2)) for p, t in photos]  # 2 % of a diagonal of 100
@@ -74,6 +76,7 @@ def test_classes_against_a_naive_loop(classes):
         found, there = ([pair[side] == i for pair in pairs] for side in (0, 1))
         hits = sum(f and t for f, t in zip(found, there, strict=True))
         expected[f"{name}_iou"] = hits / (sum(found) + sum(there) - hits)
+        expected[f"{name}_accuracy"] = hits / sum(found)
         expected[f"{name}_f1"] = 2 * hits / (sum(found) + sum(there))
     expected["miou"] = sum(expected[f"{name}_iou"] for name in names) / classes
     chance = (
@@ -100,6 +103,8 @@ def test_two_classes_as_numbers_are_those_as_masks():
         "background_iou",
         "person_iou",
         "accuracy",
+        "background_accuracy",
+        "person_accuracy",
         "kappa",
         "background_f1",
         "person_f1",
@@ -124,7 +129,12 @@ def test_photo_without_people():
     nobody = np.zeros((10, 10), bool)
     metrics = SegmentationMetrics()
     metrics.update(nobody, nobody, ~nobody)
-    assert metrics.compute() == dict.fromkeys(metrics.compute(), 1.0)
+    result = metrics.compute()
+    # As PaddleX has it, pooled metrics of a class that is nowhere are 0.
+    nowhere = {name: result.pop(name) for name in ("person_iou", "person_accuracy", "person_f1")}
+    assert set(nowhere.values()) == {0.0}
+    assert result.pop("miou") == 0.5
+    assert result == dict.fromkeys(result, 1.0)
     metrics.update(~nobody, nobody, ~nobody)
     assert metrics.compute()["foreground_iou_per_photo"] == 0.5
 

@@ -4,9 +4,7 @@ import contextlib
 import os
 import resource
 import shutil
-import socket
 import subprocess
-import sys
 
 import numpy as np
 import paddle
@@ -14,9 +12,12 @@ import pytest
 from conftest import ROOT, files_of, names, write_image
 from runs import run, train_command
 
-from human_segmentation.errors import HumanSegError, OutputError
+from human_segmentation.datasets.list_file import Sample
+from human_segmentation.errors import DataError, HumanSegError, OutputError
 from human_segmentation.inference.predictor import Predictor
+from human_segmentation.models.layers import ConvBN
 from human_segmentation.models.weights import read_params
+from human_segmentation.models.zoo import build_network
 from human_segmentation.training.checkpoint import find_checkpoint, load_network
 from human_segmentation.training.engine import NetworkEngine
 from human_segmentation.training.report import write_report
@@ -65,39 +66,6 @@ def test_a_background_that_cannot_be_used(discs, tmp_path):
     (tmp_path / "scenes.txt").write_text("scene.png\n")
     message = fails(train_command(discs, tmp_path / "run", "--background_list", tmp_path / "scenes.txt"))
     assert message.startswith(f"error: {tmp_path / 'scene.png'}: the file is damaged")
-
-
-LEAVER = """
-import paddle
-from human_segmentation.cli import exit_code
-from human_segmentation.training import distributed
-distributed.start()
-losses = paddle.ones([3])
-distributed.mean_of([losses])
-raise SystemExit(7 if distributed.rank() == 1 else exit_code(lambda: distributed.mean_of([losses])))
-"""
-
-
-def test_the_sentence_where_another_process_has_ended():
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
-        ends = [f"127.0.0.1:{end.getsockname()[1]}" for end in (one, two)]
-    shared = {
-        **os.environ,
-        "CUDA_VISIBLE_DEVICES": "",
-        "PADDLE_DISTRI_BACKEND": "gloo",
-        "PADDLE_TRAINERS_NUM": "2",
-        "PADDLE_TRAINER_ENDPOINTS": ",".join(ends),
-    }
-    processes = []
-    for rank, end in enumerate(ends):
-        environment = {**shared, "PADDLE_TRAINER_ID": str(rank), "PADDLE_CURRENT_ENDPOINT": end}
-        command = [sys.executable, "-c", LEAVER]
-        processes.append(subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True))
-    errors = [process.communicate(timeout=120)[1] for process in processes]
-    assert [process.returncode for process in processes] == [2, 7]
-    sentence = "error: another process of this run has ended early; the other workerlog files say why"
-    assert errors[0].splitlines()[-1] == sentence
-    assert "Traceback" not in errors[0]
 
 
 @contextlib.contextmanager
@@ -198,7 +166,8 @@ def test_a_folder_that_cannot_be_made(discs):
     [
         (["--model_type", "UNet"], "argument --model_type: invalid choice: 'UNet' (choose from "),
         (["--model_type", "PortraitNet", "--image_shape", 100, 100], "--image_shape 100 100: this network takes mul"),
-        (["--seed", -1], "--seed -1: the number must be 0 or more"),
+        (["--seed", -1], "--seed -1: the number must be from 0 to 9223372036854775807"),
+        (["--seed", 2**64], "--seed 18446744073709551616: the number must be from 0 to 9223372036854775807"),
     ],
 )
 def test_flags_that_cannot_be(discs, tmp_path, options, sentence):
@@ -217,10 +186,47 @@ def test_damaged_imagenet_weights(discs, tmp_path, keep):
     )
 
 
+def test_imagenet_weights_of_another_width(discs, tmp_path):
+    """Of all layers of PortraitNet's encoder, of which the first one differs."""
+    path = tmp_path / "weights.npz"
+    layers = [layer for layer in build_network("PortraitNet").encoder.sublayers() if isinstance(layer, ConvBN)]
+    weights = {f"{i:02d}.weight": layer.conv.weight.numpy() for i, layer in enumerate(layers)}
+    np.savez(path, **weights, **{f"{i:02d}.bias": layer.bn.bias.numpy() for i, layer in enumerate(layers)})
+    options = ["--model_type", "PortraitNet", "--width", 0.5, "--pretrain_weights", path]
+    assert fails(train_command(discs, tmp_path / "run", *options)) == (
+        f"error: {path}: layer 0 has the shape [32, 3, 3, 3] and the network [16, 3, 3, 3]; these weights are for "
+        "--width 1\n"
+    )
+
+
 def test_weights_that_ran_away_in_the_last_step_are_not_saved(samples, tmp_path):
     """The first step has a rate of 0, and no loss follows the second."""
     with pytest.raises(HumanSegError, match=r"\.png: the network's scores of it are no numbers.*--learning_rate"):
         run(samples, tmp_path, batch_size=16, learning_rate=1e30)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("model", "size", "rate", "epoch"),
+    [("HumanSegMobile", 64, 1e5, 1), ("HumanSegMobile", 32, 1e3, 2), ("PortraitNet", 64, 1e3, 1)],
+)
+def test_weights_that_are_no_numbers_stop_the_run(samples, tmp_path, model, size, rate, epoch):
+    """Paddle's ReLU makes 0 of what is no number, so that the loss stays one."""
+    sentence = rf"^epoch {epoch}/4: the weights are no numbers any more after 8 steps; go on from a checkpoint"
+    with pytest.raises(HumanSegError, match=sentence):
+        run(samples, tmp_path, model=model, size=size, num_epochs=4, learning_rate=rate)
+    assert names(tmp_path) == (["best_model", "epoch_1"] if epoch == 2 else [])
+
+
+@pytest.mark.parametrize(("classes", "values"), [(2, "255 (or 1)"), (3, "1 to 2 (255 is ignored)")])
+def test_labels_that_show_nobody(samples, tmp_path, classes, values):
+    """Of three classes, 255 is what is ignored, and the discs' labels have 0 and 255 alone."""
+    if classes == 2:
+        samples = [Sample(sample.image, None) for sample in samples]
+    with pytest.raises(DataError) as caught:
+        run(samples, tmp_path, num_classes=classes)
+    sentence = f"--val_list: no label shows a person; a person is {values} in labels of {classes} classes"
+    assert str(caught.value) == sentence
     assert not list(tmp_path.iterdir())
 
 

@@ -107,6 +107,26 @@ def test_consistency_loss_against_the_formula():
     assert float(one.grad.abs().max()) > 0
 
 
+@pytest.mark.parametrize(("boundary", "consistency"), [(False, False), (True, False), (False, True), (True, True)])
+def test_the_sum_of_portraitnets_losses(boundary, consistency):
+    """The mask of both photos, a tenth of the boundary, and twice what pulls the changed photo to the plain one."""
+    rng = np.random.default_rng(5)
+    count = 4 if consistency else 2
+    mask, edge = (paddle.to_tensor(rng.normal(0, 2, (count, 2, 9, 11)), "float32", stop_gradient=False) for _ in "me")
+    targets, valid = map(paddle.to_tensor, random_targets(rng, 2))
+    images = paddle.zeros([2, 3, 9, 11])
+    batch = Batch(images, images if consistency else None, targets, valid)
+    loss = PortraitNetObjective(boundary, consistency)(lambda _: (mask, edge), batch)
+    labels, counts = (paddle.concat([x] * (count // 2)) for x in (targets, valid))
+    expected = slow_loss(*(x.numpy().astype(np.float64) for x in (mask, labels)), counts.numpy(), 0.0, 1)
+    if boundary:
+        line = (contour(labels[:, 1], 5) > 0.5).astype("float32")
+        expected += 0.1 * float(focal_loss(edge, line, counts))
+    if consistency:
+        expected += 2 * float(consistency_loss(mask[:2], mask[2:]))
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
 def test_contour_of_a_hard_edge_is_four_pixels_wide():
     alpha = np.zeros((1, 12, 12), np.float32)
     alpha[0, :, 6:] = 1

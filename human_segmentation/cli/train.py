@@ -18,6 +18,8 @@ from human_segmentation.training.recipes import RECIPES
 from human_segmentation.training.run_log import WRITERS
 from human_segmentation.training.trainer import train
 
+LARGEST_SEED = 2**63 - 1
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of PaddleX 1.3's train.py, and ours."""
@@ -115,8 +117,8 @@ def build_preprocess(args: argparse.Namespace) -> Preprocess:
 
 def build_training_set(args: argparse.Namespace, plain: bool, num_classes: int = 2) -> TrainingSet:
     """The photos of all lists; `plain` asks for those without changes of texture too."""
-    if args.seed < 0:
-        raise DataError(f"--seed {args.seed}: the number must be 0 or more")
+    if not 0 <= args.seed <= LARGEST_SEED:
+        raise DataError(f"--seed {args.seed}: the number must be from 0 to {LARGEST_SEED}")
     parts = []
     if args.train_list:
         parts.append(WeightedSamples(read_list(args.train_list, args.data_dir)))

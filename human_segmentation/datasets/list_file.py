@@ -51,7 +51,7 @@ def read_list(list_file: Path, data_dir: Path) -> list[Sample]:
             continue
         sample = _split_row(row.strip(), data_dir) if len(row) <= MAX_ROW else None
         if sample is None:
-            missing.append(row.strip())
+            missing.append(_not_found(row.strip(), data_dir))
         else:
             samples.append(sample)
     if missing:
@@ -64,6 +64,13 @@ def read_list(list_file: Path, data_dir: Path) -> list[Sample]:
     if not samples:
         raise DataError(f"{list_file}: the list has no rows; write one 'image label' a row")
     return samples
+
+
+def _not_found(row: str, data_dir: Path) -> str:
+    """What is missing of a row, or the row itself where that cannot be told."""
+    parts = row.split("\t" if "\t" in row else " ")
+    names = [name for part in parts if not _find(data_dir, name := part.strip())] if len(parts) == 2 else []
+    return " ".join(names) or row
 
 
 def _split_row(row: str, data_dir: Path) -> Sample | None:

@@ -76,8 +76,8 @@ def load_params(network: nn.Layer, params: dict[str, NDArray], source: Path) -> 
         source: Where they came from, for the error.
 
     Raises:
-        ModelError: A parameter is missing, left over, has another shape or no floating-point numbers; the first one is
-            named.
+        ModelError: A parameter is missing, left over, has another shape, or values that are infinite or no
+            floating-point numbers; the first one is named.
     """
     fitting = {}
     for name, value in network.state_dict().items():
@@ -86,7 +86,7 @@ def load_params(network: nn.Layer, params: dict[str, NDArray], source: Path) -> 
         if list(params[name].shape) != list(value.shape):
             raise ModelError(
                 f"{source}: the parameter {name} has the shape {list(params[name].shape)} and the network "
-                f"{list(value.shape)}; give weights of the same model type, width and number of classes"
+                f"{list(value.shape)}; give weights of the same model type, width, number of classes and prior channel"
             )
         if params[name].dtype.kind != "f":
             raise ModelError(
@@ -94,10 +94,25 @@ def load_params(network: nn.Layer, params: dict[str, NDArray], source: Path) -> 
                 "numbers; copy or train the model again"
             )
         fitting[name] = params[name].astype(np.float32)
+    check_finite(fitting, source)
     unknown = sorted(set(params) - set(network.state_dict()))
     if unknown:
         raise ModelError(f"{source}: the network has no parameter {unknown[0]}; give weights of the same model type")
     network.set_state_dict(fitting)
+
+
+def check_finite(params: dict[str, NDArray], source: Path) -> None:
+    """Refuses parameters of a training that ran away, or that are damaged.
+
+    Raises:
+        ModelError: A parameter has values that are no numbers; the first one is named.
+    """
+    for name, value in params.items():
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise ModelError(
+                f"{source}: the parameter {name} has values that are infinite or no numbers; copy the model again, or "
+                "train it again with a lower --learning_rate or with --clip"
+            )
 
 
 def not_trained(folder: Path) -> ModelError:

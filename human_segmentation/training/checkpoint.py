@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
 
+import numpy as np
 import paddle
 from paddle import nn
 from paddle.optimizer import Optimizer
@@ -17,6 +18,7 @@ from human_segmentation.inference.model_config import NETWORKS, TRAINED, ModelCo
 from human_segmentation.models.legacy import load_legacy
 from human_segmentation.models.weights import (
     PARAMS_FILE,
+    check_finite,
     load_params,
     not_trained,
     read_params,
@@ -73,6 +75,7 @@ def save_checkpoint(
     network: nn.Layer,
     average: WeightAverage,
     optimizer: Optimizer,
+    scaler: paddle.amp.GradScaler,
     config: ModelConfig,
     progress: Progress,
 ) -> None:
@@ -83,6 +86,7 @@ def save_checkpoint(
         network: The network.
         average: The average of its weights.
         optimizer: Its optimizer.
+        scaler: What scales its loss in mixed precision.
         config: What `model.yml` says.
         progress: How far the run is.
 
@@ -93,11 +97,14 @@ def save_checkpoint(
         _write_model(partial, average.state_dict(), config)
         save_params(network.state_dict(), partial / RAW_FILE)
         save_params(optimizer.state_dict(), partial / OPTIMIZER_FILE)
-        state = {**asdict(progress), "average_steps": average.steps}
+        scale = {name: np.asarray(value).tolist() for name, value in scaler.state_dict().items()}
+        state = {**asdict(progress), "average_steps": average.steps, "scaler": scale}
         (partial / PROGRESS_FILE).write_text(json.dumps(state), encoding="utf-8")
 
 
-def load_checkpoint(folder: Path, network: nn.Layer, average: WeightAverage, optimizer: Optimizer) -> Progress:
+def load_checkpoint(
+    folder: Path, network: nn.Layer, average: WeightAverage, optimizer: Optimizer, scaler: paddle.amp.GradScaler
+) -> Progress:
     """Puts a run back to where `save_checkpoint` left it.
 
     Raises:
@@ -109,6 +116,9 @@ def load_checkpoint(folder: Path, network: nn.Layer, average: WeightAverage, opt
     optimizer.set_state_dict(read_pickle(folder / OPTIMIZER_FILE))
     state = _read_progress(folder)
     average.steps = state.pop("average_steps")
+    scale = state.pop("scaler")
+    if scale:
+        scaler.load_state_dict(scale)
     return Progress(**state)
 
 
@@ -146,7 +156,10 @@ def _newest_whole(run: Path) -> Path:
             print(f"{folder}: the checkpoint is damaged and passed over ({error})", file=sys.stderr)
             continue
         return folder
-    raise ModelError(f"{run}: there is no whole checkpoint; give an epoch_N folder, or the --save_dir of a run")
+    raise ModelError(
+        f"{run}: there is no whole checkpoint: neither a {PROGRESS_FILE} nor folders epoch_N that are whole; give the "
+        "--save_dir of a run, or one of its epoch_N"
+    )
 
 
 def _age(folder: Path) -> tuple[float, int]:
@@ -161,16 +174,16 @@ def _age(folder: Path) -> tuple[float, int]:
 def _check_whole(folder: Path) -> None:
     ModelConfig.read(folder)
     for name in (PARAMS_FILE, RAW_FILE, OPTIMIZER_FILE):
-        read_pickle(folder / name)
+        check_finite(read_params(folder / name), folder / name)
     _read_progress(folder)
 
 
 def _read_progress(folder: Path) -> dict:
     path = folder / PROGRESS_FILE
     try:
-        # Checkpoints that do not say when their run began are older than all that do.
-        state = {"started": 0.0, **json.loads(path.read_text(encoding="utf-8"))}
-        return {name: state[name] for name in ("epochs", "history", "started", "average_steps")}
+        # Checkpoints that do not say when their run began are older than all that do, and were made in full precision.
+        state = {"started": 0.0, "scaler": {}, **json.loads(path.read_text(encoding="utf-8"))}
+        return {name: state[name] for name in ("epochs", "history", "started", "average_steps", "scaler")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: the state of the run cannot be read ({error}); give another checkpoint") from error
 

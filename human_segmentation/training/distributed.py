@@ -35,6 +35,11 @@ def world() -> int:
     return distributed.get_world_size()
 
 
+def share(items: Sequence[T]) -> Sequence[T]:
+    """Those items that this process takes; each is taken by one."""
+    return items[rank() :: world()]
+
+
 def barrier() -> None:
     """Waits for the other processes."""
     if world() > 1:

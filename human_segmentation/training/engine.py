@@ -37,8 +37,8 @@ def train_one_epoch(
     preprocess: Preprocess,
     optimizer: Optimizer,
     average: WeightAverage,
+    scaler: paddle.amp.GradScaler,
     show: Callable[[float], None],
-    amp: bool = False,
 ) -> tuple[float, float]:
     """Trains on every batch once.
 
@@ -50,22 +50,21 @@ def train_one_epoch(
         preprocess: Normalises the photos.
         optimizer: Its learning rate moves on every step.
         average: Follows the weights.
+        scaler: Scales the loss in mixed precision; one that is not enabled leaves the precision alone.
         show: Is told the loss of every step.
-        amp: Whether to compute in mixed precision.
 
     Returns:
         The mean loss and the seconds spent waiting for photos.
 
     Raises:
-        FloatingPointError: The loss is not a number.
+        FloatingPointError: The loss is not a number, or the weights are none at the end.
     """
     losses: list[float] = []
     waited, before = 0.0, time.perf_counter()
-    scaler = paddle.amp.GradScaler(enable=amp)
     for samples in batches:
         waited += time.perf_counter() - before
         batch = _batch(samples, preprocess)
-        with paddle.amp.auto_cast(enable=amp):
+        with paddle.amp.auto_cast(enable=scaler.is_enable()):
             loss = objective(forward, batch)
         losses.append(float(loss))
         if not np.isfinite(losses[-1]):
@@ -79,6 +78,9 @@ def train_one_epoch(
         optimizer._learning_rate.step()
         average.update()
         before = time.perf_counter()
+    # Paddle's ReLU makes 0 of what is no number, so that the loss may not show it; the average never forgets it.
+    if not all(np.isfinite(value.numpy()).all() for value in average.state_dict().values()):
+        raise FloatingPointError(f"the weights are no numbers any more after {len(losses)} steps")
     return float(np.mean(losses)), waited
 
 

@@ -93,7 +93,10 @@ def load_mobilenetv2(encoder: MobileNetV2, path: Path, preprocess: Preprocess, i
     hooks = []
     for index, (layer, weight, bias) in enumerate(zip(layers, weights, biases, strict=True)):
         if weight.shape != tuple(layer.conv.weight.shape):
-            raise ModelError(f"{path}: layer {index} has the shape {weight.shape}, not {layer.conv.weight.shape}")
+            raise ModelError(
+                f"{path}: layer {index} has the shape {list(weight.shape)} and the network "
+                f"{list(layer.conv.weight.shape)}; these weights are for --width 1"
+            )
         layer.conv.weight.set_value(weight)
         hooks.append(layer.conv.register_forward_post_hook(_unfolding(layer.bn, paddle.to_tensor(bias))))
     encoder.eval()

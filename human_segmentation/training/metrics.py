@@ -24,7 +24,7 @@ def part_ious(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 class SegmentationMetrics:
-    """Pooled mIoU, accuracy, kappa and F1, as PaddleX printed them, and two metrics averaged per photo.
+    """Pooled mIoU, accuracies, kappa and F1, as PaddleX printed them, and two metrics averaged per photo.
 
     These are the person's IoU, which PortraitNet's paper calls mean IoU, and Boundary IoU. The person is every class
     but the background, 0.
@@ -64,7 +64,10 @@ class SegmentationMetrics:
         self.boundary += other.boundary
 
     def compute(self) -> dict[str, float]:
-        """All metrics of the photos so far, in [0, 1]; IoU and F1 of each class go by its name, see `class_names`.
+        """All metrics of the photos so far, in [0, 1].
+
+        IoU, accuracy and F1 of each class go by its name, see `class_names`. As in PaddleX, they are 0 for a class that
+        is neither there nor found, and its accuracy is the share of what was found as this class that is so.
 
         Raises:
             ValueError: No photo was added.
@@ -84,6 +87,7 @@ class SegmentationMetrics:
             **{f"{name}_iou": float(value) for name, value in zip(names, iou, strict=True)},
             "person_iou": float(person),  # of two classes, the second's
             "accuracy": float(accuracy),
+            **{f"{name}_accuracy": float(value) for name, value in zip(names, _ratio(hits, found), strict=True)},
             "kappa": float((accuracy - chance) / (1 - chance)) if chance < 1 else 1.0,
             **{f"{name}_f1": float(value) for name, value in zip(names, f1, strict=True)},
             "foreground_iou_per_photo": float(np.mean(self.foreground)),
@@ -92,8 +96,8 @@ class SegmentationMetrics:
 
 
 def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Part of whole; 1 where there is nothing to find and nothing was found."""
-    return np.where(whole > 0, part / np.maximum(whole, 1), 1.0)
+    """Part of whole; 0 where there is nothing."""
+    return part / np.maximum(whole, 1)
 
 
 def _iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:

@@ -88,11 +88,12 @@ class _Run:
         steps = len(training_set) // options.batch_size
         schedule = build_schedule(options.schedule or recipe.schedule, options.learning_rate, options.num_epochs, steps)
         self.optimizer = build_optimizer(self.network, schedule, options.clip)
+        self.scaler = paddle.amp.GradScaler(enable=options.amp)
         self.predictor = self._predictor(self.averaged)
         self.progress = Progress()
         if options.resume_checkpoint is not None:
             folder = find_checkpoint(options.resume_checkpoint, options.model_type, options.prior_channel)
-            self.progress = load_checkpoint(folder, self.network, self.average, self.optimizer)
+            self.progress = load_checkpoint(folder, self.network, self.average, self.optimizer, self.scaler)
         self.best = _row_of(options.save_dir / BEST, self.progress.history)
 
     def _predictor(self, network: nn.Layer) -> Predictor:
@@ -104,8 +105,7 @@ class _Run:
         options = self.options
         # What cannot be used is told now, and not after an epoch.
         check_folder(options.save_dir)
-        for sample in self._share(self.val_samples):
-            read_sample(sample, self.training_set.num_classes)
+        self._check_labels()
         log = RunLog(options.save_dir, list(options.writers) if distributed.rank() == 0 else [])
         for epoch in range(self.progress.epochs, options.num_epochs):
             row = self._train_epoch(epoch)
@@ -128,6 +128,14 @@ class _Run:
         log.close()
         return self._finish()
 
+    def _check_labels(self) -> None:
+        """Reads what is evaluated; raises `DataError` where it cannot be used, or shows nobody to be found."""
+        classes = self.training_set.num_classes
+        people = [read_sample(sample, classes)[1].any() for sample in distributed.share(self.val_samples)]
+        if not any(map(any, distributed.gathered(people))):
+            values = "255 (or 1)" if classes == 2 else f"1 to {classes - 1} (255 is ignored)"
+            raise DataError(f"--val_list: no label shows a person; a person is {values} in labels of {classes} classes")
+
     def _train_epoch(self, epoch: int) -> dict[str, float]:
         """Trains on every photo once; returns what the epoch's row of the history has beside the metrics."""
         options, world = self.options, distributed.world()
@@ -136,8 +144,8 @@ class _Run:
         paddle.seed(
             int(np.random.SeedSequence([self.training_set.seed, epoch, distributed.rank()]).generate_state(1)[0])
         )
-        share = list(range(distributed.rank(), len(self.training_set) // world * world, world))
-        sampler = BatchSampler(sampler=share, batch_size=options.batch_size // world, drop_last=True)
+        share = distributed.share(range(len(self.training_set) // world * world))
+        sampler = BatchSampler(sampler=list(share), batch_size=options.batch_size // world, drop_last=True)
         batches = Batches(self.training_set, sampler)
         self.network.train()
         title = f"epoch {epoch + 1}/{options.num_epochs}"
@@ -152,8 +160,8 @@ class _Run:
                     self.preprocess,
                     self.optimizer,
                     self.average,
+                    self.scaler,
                     lambda loss: bar.set_postfix(loss=f"{loss:.4f}", refresh=False),
-                    amp=options.amp,
                 )
             except FloatingPointError as error:
                 raise HumanSegError(
@@ -173,13 +181,9 @@ class _Run:
         """Measures the averaged weights, each process on its share of the photos."""
         self.averaged.set_state_dict(self.average.state_dict())
         evaluation = Evaluation(self.training_set.num_classes)
-        for part in distributed.gathered(measure(self.predictor, self._share(self.val_samples))):
+        for part in distributed.gathered(measure(self.predictor, distributed.share(self.val_samples))):
             evaluation.merge(part)
         return evaluation
-
-    def _share(self, samples: Sequence[Sample]) -> Sequence[Sample]:
-        """The samples that this process evaluates."""
-        return samples[distributed.rank() :: distributed.world()]
 
     def _say(self, row: dict[str, float]) -> None:
         parts = "".join(f", {name} {value:.4f}" for name, value in part_ious(row).items())
@@ -204,9 +208,9 @@ class _Run:
         )
         if better:
             save_model(options.save_dir / BEST, self.average.state_dict(), config)
-        if epoch % options.save_interval_epochs == 0 or epoch == options.num_epochs:
+        if epoch % options.save_interval_epochs == 0 or epoch == options.num_epochs or self._stale():
             folder = options.save_dir / f"epoch_{epoch}"
-            save_checkpoint(folder, self.network, self.average, self.optimizer, config, self.progress)
+            save_checkpoint(folder, self.network, self.average, self.optimizer, self.scaler, config, self.progress)
 
     def _stale(self) -> bool:
         """Whether the last epochs brought nothing better, so that the run is to end."""
