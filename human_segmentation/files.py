@@ -67,10 +67,11 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """A folder beside `path` to fill; it takes the place of `path` when the block ends, and goes when the block fails.
 
     Raises:
-        OutputError: The folder cannot be made or written, the disk is full, or `path` holds files, at any depth, of
-            other names than the new ones have: a mistyped path must not cost a home folder.
+        OutputError: The folder cannot be made or written, the disk is full, or `path` is a file, or holds files, at any
+            depth, of other names than the new ones have: a mistyped path must not cost a home folder.
     """
     path = path.resolve()  # "." has no name
+    _check_no_file(path)
     partial = path.with_name(f".{path.name}.partial")
     try:
         with writing(path):
@@ -87,7 +88,12 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def take_place(new: Path, path: Path) -> None:
-    """Moves a folder to `path`; what is there goes, but stays where the move fails or is interrupted."""
+    """Moves a folder to `path`; what is there goes, but stays where the move fails or is interrupted.
+
+    Raises:
+        OutputError: `path` is a file.
+    """
+    _check_no_file(path)
     old = _old(path)
     _put_back(path)
     shutil.rmtree(old, ignore_errors=True)
@@ -98,6 +104,11 @@ def take_place(new: Path, path: Path) -> None:
     finally:
         _put_back(path)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _check_no_file(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"{path}: there is a file of this name; choose another name for the folder")
 
 
 def _put_back(path: Path) -> None:

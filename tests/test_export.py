@@ -98,6 +98,21 @@ def test_parity_is_measured_over_all_photos():
     assert (classes.largest, classes.mean, classes.iou) == pytest.approx((0.2, 0.05, 2 / 3))
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_is_no_number_is_the_largest_difference(order):
+    scores = [np.full((1, 2, 1, 1), 0.5, np.float32)] * 2
+    assert np.isnan(compare(scores, [scores[0], scores[0] * np.nan][::order]).largest)
+
+
+def test_weights_that_give_no_numbers_are_not_exported(network, tmp_path):
+    """Each is a number, and the sums of its last layer are none."""
+    wild = HumanSegMobile()
+    wild.set_state_dict(network.state_dict() | {"conv_1.weight": network.conv_1.weight * 0 + 3e38})
+    with pytest.raises(ModelError, match="the model's scores are no numbers, as its training ran away"):
+        export_model(wild, CONFIG, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_wrong_conversion_is_not_left_behind(network, tmp_path, monkeypatch):
     before = artifact.to_onnx
     scores = artifact._Exported(HumanSegMobile(), "softmax")

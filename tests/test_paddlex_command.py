@@ -38,6 +38,15 @@ def test_short_flags_and_a_fixed_shape(paddlex, tmp_path):
     assert paddlex("-e", "-m", TRAINED, "--fixed_input_shape=[96]").returncode == 2
 
 
+def test_a_flag_that_takes_no_value(paddlex, tmp_path):
+    done = paddlex("--export_inference=1", "--model_dir", TRAINED, "--save_dir", tmp_path / "export")
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "error: argument --export_inference/-e: ignored explicit argument '1'; paddlex --help"
+    )
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.skipif(find_spec("paddlex") is not None, reason="PaddleX is installed")
 def test_everything_else_is_paddlex_3(paddlex):
     done = paddlex("--pipeline", "image_classification")

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from conftest import names
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -279,6 +280,18 @@ def test_folder_replaces_the_one_before(tmp_path: Path) -> None:
         (partial / "model.yml").write_text(str(1 / 0))
     assert (tmp_path / "model" / "model.yml").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_file_is_no_place_for_a_folder(tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    (tmp_path / "new").mkdir()
+    with pytest.raises(OutputError, match=r"notes\.txt: there is a file of this name"), whole_folder(notes):
+        pytest.fail("nothing is to be made")
+    with pytest.raises(OutputError, match=r"notes\.txt: there is a file of this name"):
+        take_place(tmp_path / "new", notes)
+    assert names(tmp_path) == ["new", "notes.txt"]
+    assert notes.read_text() == "mine"
 
 
 @pytest.mark.parametrize("deep", ["mine.txt", "masks/drawn by hand.png"])

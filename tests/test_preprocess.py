@@ -101,7 +101,7 @@ def test_reads_paddlex_schema():
     assert rules.mean == (1.0, 2.0, 3.0)
 
 
-@pytest.mark.parametrize("size", [[192], [0, 192], ["a", 3]])
+@pytest.mark.parametrize("size", [[192], [0, 192], ["a", 3], 1_000_000, [192, 4097]])
 def test_impossible_size(size):
     with pytest.raises(ValueError):
         from_yaml({"Transforms": [{"Resize": {"target_size": size}}]})
@@ -122,7 +122,23 @@ def test_impossible_normalisation(values, words):
         Preprocess(**values)
 
 
-def test_impossible_stride():
-    border = {"target_size": [32, 32], "position": "center", "coarsest_stride": 0}
-    with pytest.raises(ValueError, match="the stride 0 is impossible"):
-        from_yaml({"Transforms": [{"ResizeByLong": {"long_size": 32}}, {"Padding": border}]})
+@pytest.mark.parametrize(
+    ("long_size", "border", "words"),
+    [
+        (32, {"coarsest_stride": 0}, "the stride 0 is not from 1 to 4096"),
+        (32, {"coarsest_stride": 5000}, "the stride 5000 is not from 1 to 4096"),
+        (32, {"position": "left"}, "the position of the padding is left, not center or corner"),
+        (10**7, {}, "the network size 10000000x10000000 is not from 1 to 4096"),
+        (0, {}, "the network size 0x0 is not from 1 to 4096"),
+    ],
+)
+def test_impossible_border(long_size, border, words):
+    padding = {"target_size": [32, 32], "position": "center", **border}
+    with pytest.raises(ValueError, match=words):
+        from_yaml({"Transforms": [{"ResizeByLong": {"long_size": long_size}}, {"Padding": padding}]})
+
+
+@pytest.mark.parametrize("sides", [(5000, 32), (32, 0), (math.nan, 32)])
+def test_impossible_sides(sides):
+    with pytest.raises(ValueError, match=r"the sides \(.*\) of the frame are not from 1 to 4096"):
+        Preprocess(sides=sides)

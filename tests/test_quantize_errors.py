@@ -43,6 +43,12 @@ def test_numbers_below_one(refusal, numbers):
     )
 
 
+@pytest.mark.parametrize("drop", ["nan", "inf", "-5"])
+def test_impossible_drops(refusal, drop):
+    sentence = f"--max_drop {float(drop)}: the number must be 0 or more; 0.5 is usual"
+    assert refusal(max_drop=float(drop)) == sentence
+
+
 def test_a_list_that_is_too_short(refusal, discs):
     assert refusal(batch_nums=3, batch_size=2) == (
         f"{discs / 'val.txt'}: the list has 4 photos and --batch_nums 3 times --batch_size 2 asks for 6; give a longer "

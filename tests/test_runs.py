@@ -76,7 +76,7 @@ def test_only_portraitnet_has_a_width(samples, tmp_path):
 
 
 def test_only_portraitnet_has_a_prior_channel(samples, tmp_path):
-    with pytest.raises(ModelError, match="only PortraitNet"):
+    with pytest.raises(ModelError, match="HumanSegMobile has no prior channel, which only PortraitNet has"):
         run(samples, tmp_path, prior_channel=True)
 
 

@@ -8,10 +8,7 @@ from human_segmentation.errors import DataError
 from human_segmentation.inference.engines import ENGINES
 from human_segmentation.inference.model_config import TRAINED, ModelConfig
 from human_segmentation.inference.predictor import Predictor, load_model
-from human_segmentation.inference.preprocess import Preprocess
-
-LARGEST_SIDE = 4096
-"""Of a network's input, in pixels."""
+from human_segmentation.inference.preprocess import LARGEST_SIDE, Preprocess
 
 
 def add_model_arguments(parser: argparse.ArgumentParser, kind: str = "an exported model") -> None:

@@ -1,6 +1,7 @@
 """`quant` (quant_offline.py): writes a trained model in INT8."""
 
 import argparse
+import math
 from pathlib import Path
 
 from human_segmentation.cli.common import at_given_size
@@ -41,6 +42,8 @@ def run(args: argparse.Namespace) -> int:
         raise DataError(
             f"--batch_nums {args.batch_nums} --batch_size {args.batch_size}: both numbers must be 1 or more"
         )
+    if not 0 <= args.max_drop < math.inf:
+        raise DataError(f"--max_drop {args.max_drop}: the number must be 0 or more; 0.5 is usual")
     if ModelConfig.read(args.model_dir).status == "Quant":
         raise ModelError(f"{args.model_dir}: this model is in INT8 already; give the trained one that it was made of")
     check_not_same(args.model_dir, args.save_dir)

@@ -43,7 +43,10 @@ def read_list(list_file: Path, data_dir: Path) -> list[Sample]:
     try:
         text = list_file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{list_file}: the list file cannot be read ({error}); give the path of a text file") from error
+        reason = (error.strerror or error) if isinstance(error, OSError) else "it is no UTF-8"
+        raise DataError(
+            f"{list_file}: the list file cannot be read ({reason}); give the path of a text file"
+        ) from error
     samples: list[Sample] = []
     missing: list[str] = []
     for row in text.splitlines():

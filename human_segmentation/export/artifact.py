@@ -1,6 +1,7 @@
 """Writes a trained network as an exported model: `__model__`, `__params__`, `model.yml` and `model.onnx`."""
 
 import importlib.util
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -109,7 +110,12 @@ def export_model(
         tolerance = QUANTIZED_TOLERANCE if config.status == "Quant" else TOLERANCE
         parities = _parities(network, partial, tensors)
         for name, parity in parities.items():
-            if not parity.largest <= tolerance:
+            if math.isnan(parity.largest):
+                raise ModelError(
+                    f"{save_dir}: the model's scores are no numbers, as its training ran away; nothing was exported; "
+                    "train it again with a lower --learning_rate or with --clip"
+                )
+            if parity.largest > tolerance:
                 raise ModelError(
                     f"{save_dir}: the scores of {name} differ by {parity.largest:.4f} from the trained model's, more "
                     f"than {tolerance}; nothing was exported"

@@ -34,7 +34,7 @@ def compare(scores: Sequence[NDArray[np.float32]], outputs: Sequence[NDArray]) -
         masks.append((expected.argmax(1) > 0, classes > 0))
     union = sum(int((a | b).sum()) for a, b in masks)
     return Parity(
-        max(float(x.max()) for x in differences),
+        float(np.max([x.max() for x in differences])),  # what is no number is the largest difference
         float(np.mean([x.mean() for x in differences])),
         sum(int((a & b).sum()) for a, b in masks) / union if union else 1.0,
     )

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+LARGEST_SIDE = 4096
+"""Of a network's input, in pixels."""
 INTERPOLATIONS = {
     "NEAREST": cv2.INTER_NEAREST,
     "LINEAR": cv2.INTER_LINEAR,
@@ -60,8 +62,8 @@ class Preprocess:
     sides: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.height < 1:
-            raise ValueError(f"the network size {self.width}x{self.height} is impossible")
+        if not (1 <= self.width <= LARGEST_SIDE and 1 <= self.height <= LARGEST_SIDE):
+            raise ValueError(f"the network size {self.width}x{self.height} is not from 1 to {LARGEST_SIDE}")
         if self.color not in ("BGR", "RGB"):
             raise ValueError(f"the colour order is {self.color}, not BGR or RGB")
         if self.interp not in INTERPOLATIONS:
@@ -76,10 +78,10 @@ class Preprocess:
             raise ValueError(f"std is {list(self.std)}, not above 0")
         if np.less_equal(self.max_val, self.min_val).any():
             raise ValueError(f"max_val is {list(self.max_val)}, not above min_val, {list(self.min_val)}")
-        if self.sides is not None and min(self.sides) < 1:
-            raise ValueError(f"the sides {self.sides} of the frame are impossible")
-        if self.coarsest_stride is not None and self.coarsest_stride < 1:
-            raise ValueError(f"the stride {self.coarsest_stride} is impossible")
+        if any(not (1 <= side <= LARGEST_SIDE or side == math.inf) for side in self.sides or ()):
+            raise ValueError(f"the sides {self.sides} of the frame are not from 1 to {LARGEST_SIDE}")
+        if self.coarsest_stride is not None and not 1 <= self.coarsest_stride <= LARGEST_SIDE:
+            raise ValueError(f"the stride {self.coarsest_stride} is not from 1 to {LARGEST_SIDE}")
 
     def resize(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Brings a frame to the network's size.

@@ -140,6 +140,9 @@ def _pad(rules: Preprocess, options: dict) -> Preprocess:
     pixels = ((value * rules.std + rules.mean) * (high - low) + low).round(3)
     if pixels.min() < 0 or pixels.max() > 255:
         raise ValueError(f"the padding {value.tolist()} is no pixel value where it stands")
+    position = options.get("position", "corner")
+    if position not in ("center", "corner"):
+        raise ValueError(f"the position of the padding is {position}, not center or corner")
     border = tuple(int(pixel + 0.5) for pixel in pixels)
     padding = border[0] if len(set(border)) == 1 else border
     rules = replace(
@@ -147,7 +150,7 @@ def _pad(rules: Preprocess, options: dict) -> Preprocess:
         width=width,
         height=height,
         padding=padding,
-        centered=options.get("position") == "center",
+        centered=position == "center",
         coarsest_stride=options.get("coarsest_stride"),
     )
     fills = "position" in options or rules.sides == (width, math.inf) == (height, math.inf)

@@ -33,7 +33,7 @@ def build_network(model: str, num_classes: int = 2, prior_channel: bool = False,
     if model == "PortraitNet":
         return PortraitNet(num_classes, 4 if prior_channel else 3, width)
     if prior_channel:
-        raise ModelError(f"{model} has no prior channel; only PortraitNet has one")
+        raise ModelError(f"{model} has no prior channel, which only PortraitNet has; leave it out")
     if width != 1.0:
-        raise ModelError(f"{model} has no width factor; only PortraitNet has one")
+        raise ModelError(f"{model} has no width factor, which only PortraitNet has; leave it out")
     return MODELS[model](num_classes)

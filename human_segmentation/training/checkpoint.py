@@ -199,7 +199,10 @@ def load_network(folder: Path) -> tuple[nn.Layer, ModelConfig]:
         raise not_trained(folder)
     if config.model not in NETWORKS:
         raise ModelError(f"{folder}: {unknown_model(config.model)}")
-    network = build_network(config.model, config.num_classes, config.prior_channel, config.width)
+    try:
+        network = build_network(config.model, config.num_classes, config.prior_channel, config.width)
+    except ModelError as error:
+        raise ModelError(f"{folder}: {error}") from error
     if config.legacy:
         load_legacy(network, folder)
     else:
