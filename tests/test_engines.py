@@ -145,12 +145,16 @@ def test_missing_file_of_the_model(broken, engine, file):
 
 
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
-def test_truncated_model(broken, engine):
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[: len(data) // 2], lambda _: b"", lambda _: b"text", lambda _: bytes(1000)]
+)
+def test_damaged_model(broken, capfd, engine, damage):
     installed(engine)
     data = (QUANTIZED / "model.onnx").read_bytes()
-    (broken / "model.onnx").write_bytes(data[: len(data) // 2])
-    with pytest.raises(ModelError, match="cannot load the model"):
+    (broken / "model.onnx").write_bytes(damage(data))
+    with pytest.raises(ModelError, match=r"cannot load the model|the file is empty"):
         hs.load_model(broken, engine=engine)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("missing", [1, 3_000_000])

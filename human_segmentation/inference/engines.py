@@ -52,7 +52,10 @@ class OpenVINOEngine:
     def __init__(self, folder: Path, threads: int | None = None) -> None:
         self._core = _openvino_core()
         if (folder / ONNX_FILE).is_file():
-            self._model = self._core.read_model(folder / ONNX_FILE)
+            reader = _onnx_reader()
+            self._model = reader.convert(reader.load(folder / ONNX_FILE))
+            if not self._model.inputs:
+                raise ModelError(f"{folder / ONNX_FILE}: the file is empty; export or copy the model again")
         else:
             self._model = self._core.read_model(*((folder / name).read_bytes() for name in PADDLE_FILES))
         # A product with the reciprocal rounds otherwise, which changes the masks of models that PaddleX quantised.
@@ -86,6 +89,17 @@ def _openvino_core() -> Any:
     import openvino
 
     return openvino.Core()
+
+
+@functools.cache
+def _onnx_reader() -> Any:
+    """Reads ONNX alone: of itself, OpenVINO tries every format on a damaged file and prints what each of them says.
+
+    It must live as long as the models that it reads.
+    """
+    from openvino.frontend import FrontEndManager
+
+    return FrontEndManager().load_by_framework("onnx")
 
 
 class ONNXRuntimeEngine:
