@@ -156,7 +156,7 @@ def test_parameters_of_another_shape(copied, sentence, tmp_path):
     config.write_text(config.read_text().replace("num_classes: 2", "num_classes: 3"))
     assert sentence("import", folder, tmp_path / "out") == (
         f"{folder}: the parameter conv_1.weight has the shape [2, 240, 1, 1] and the network [3, 240, 1, 1]; "
-        "give weights of the same model type, width and number of classes"
+        "give weights of the same model type, width, number of classes and prior channel"
     )
 
 
