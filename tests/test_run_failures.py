@@ -154,6 +154,24 @@ def test_a_validation_photo_that_cannot_be_used(discs, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_missing_files_of_all_lists_are_named_at_once(discs, tmp_path):
+    data = shutil.copytree(discs, tmp_path / "data")
+    for name in ("5_mask.png", "7.png", "0.png"):
+        (data / name).unlink()
+    (data / "more.txt").write_text("gone.png\n")
+    message = fails(
+        train_command(data, tmp_path / "run", "--dataset", data / "more.txt", "--background_list", data / "no")
+    )
+    do = "correct the rows or the data folder"
+    assert message == (
+        f"error: {data / 'val.txt'}: 1 rows name files that are not in {data} (0.png); {do}; "
+        f"{data / 'train.txt'}: 3 rows name files that are not in {data} (0.png; 5_mask.png; 7.png); {do}; "
+        f"{data / 'more.txt'}: 1 rows name files that are not in {data} (gone.png); {do}; "
+        f"{data / 'no'}: the list file cannot be read (No such file or directory); give the path of a text file\n"
+    )
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_folder_that_cannot_be_made(discs):
     """That too is found before."""
     place = discs / "0.png" / "run"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from human_segmentation.cli.common import at_given_size
 from human_segmentation.datasets.dataset import TrainingSet, WeightedSamples
-from human_segmentation.datasets.list_file import read_list
+from human_segmentation.datasets.list_file import Sample, read_lists
 from human_segmentation.datasets.transforms import BackgroundSwap
 from human_segmentation.errors import DataError
 from human_segmentation.inference.preprocess import Preprocess
@@ -91,11 +91,11 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Builds the data sets and trains."""
     objective = build_objective(args)
-    training_set = build_training_set(args, objective.needs_plain, args.num_classes)
+    training_set, val_samples = build_data(args, objective.needs_plain, args.num_classes)
     flags = {name: value for name, value in vars(args).items() if name in TrainOptions.__dataclass_fields__}
     writers = tuple(name for name in WRITERS if getattr(args, name))
     options = TrainOptions(**flags, objective=objective, writers=writers)
-    best = train(options, training_set, read_list(args.val_list, args.data_dir))
+    best = train(options, training_set, val_samples)
     print(f"best model: {args.save_dir / 'best_model'}, mIoU {best['miou']:.4f}")
     return 0
 
@@ -115,38 +115,52 @@ def build_preprocess(args: argparse.Namespace) -> Preprocess:
     return at_given_size(RECIPES[args.model_type].preprocess, args)
 
 
-def build_training_set(args: argparse.Namespace, plain: bool, num_classes: int = 2) -> TrainingSet:
-    """The photos of all lists; `plain` asks for those without changes of texture too."""
+def build_data(args: argparse.Namespace, plain: bool, num_classes: int = 2) -> tuple[TrainingSet, list[Sample]]:
+    """The photos to train on, of all lists, and those to choose the best model by.
+
+    Args:
+        args: The arguments.
+        plain: Whether photos without changes of texture are asked for too.
+        num_classes: Classes of the labels.
+    """
     if not 0 <= args.seed <= LARGEST_SEED:
         raise DataError(f"--seed {args.seed}: the number must be from 0 to {LARGEST_SEED}")
-    parts = []
+    lists, weights = [(args.val_list, args.data_dir)], []
     if args.train_list:
-        parts.append(WeightedSamples(read_list(args.train_list, args.data_dir)))
+        lists.append((args.train_list, args.data_dir))
+        weights.append(1.0)
     for entry in args.dataset:
-        name, sign, weight = entry.rpartition("=")
-        if not sign or Path(entry).is_file():
-            name, weight = entry, "1"
-        try:
-            share = float(weight)
-            if not 0 < share < math.inf:
-                raise ValueError
-        except ValueError as error:
-            raise DataError(f"--dataset {entry}: the weight is no number above 0; write LIST or LIST=2.5") from error
-        parts.append(WeightedSamples(read_list(Path(name), Path(name).parent), share))
-    if not parts:
+        name, weight = _name_and_weight(entry)
+        lists.append((name, name.parent))
+        weights.append(weight)
+    if not weights:
         raise DataError("no photos to train on; give --train_list or --dataset")
-    swap = None
     if args.background_list:
-        rows = read_list(args.background_list, args.background_list.parent)
-        swap = BackgroundSwap([row.image for row in rows])
+        lists.append((args.background_list, args.background_list.parent))
+    val_samples, *samples = read_lists(lists)
     preprocess = build_preprocess(args)
-    return TrainingSet(
-        parts,
+    training_set = TrainingSet(
+        [WeightedSamples(*part) for part in zip(samples, weights, strict=False)],  # the backgrounds have no weight
         (preprocess.width, preprocess.height),
         args.seed,
-        swap,
+        BackgroundSwap([sample.image for sample in samples[-1]]) if args.background_list else None,
         stretch=0.5 if preprocess.padding is None else 0.0,
         plain=plain,
         prior=args.prior_channel,
         num_classes=num_classes,
     )
+    return training_set, val_samples
+
+
+def _name_and_weight(entry: str) -> tuple[Path, float]:
+    """What a --dataset names: a list, and how often an epoch shows its photos."""
+    name, sign, weight = entry.rpartition("=")
+    if not sign or Path(entry).is_file():
+        name, weight = entry, "1"
+    try:
+        share = float(weight)
+        if not 0 < share < math.inf:
+            raise ValueError
+    except ValueError as error:
+        raise DataError(f"--dataset {entry}: the weight is no number above 0; write LIST or LIST=2.5") from error
+    return Path(name), share

@@ -5,6 +5,7 @@ space, it is split where both parts are files; a tab, if there is one, always se
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +67,23 @@ def read_list(list_file: Path, data_dir: Path) -> list[Sample]:
         )
     if not samples:
         raise DataError(f"{list_file}: the list has no rows; write one 'image label' a row")
+    return samples
+
+
+def read_lists(lists: Sequence[tuple[Path, Path]]) -> list[list[Sample]]:
+    """Reads several list files, each with the folder that its paths are relative to.
+
+    Raises:
+        DataError: What `read_list` raises, of all of them at once.
+    """
+    samples, errors = [], []
+    for list_file, data_dir in lists:
+        try:
+            samples.append(read_list(list_file, data_dir))
+        except DataError as error:
+            errors.append(str(error))
+    if errors:
+        raise DataError("; ".join(errors))
     return samples
 
 

@@ -20,9 +20,8 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from human_segmentation.cli import Parser, exit_code
-from human_segmentation.cli.train import add_data_arguments, build_objective, build_preprocess, build_training_set
+from human_segmentation.cli.train import add_data_arguments, build_data, build_objective, build_preprocess
 from human_segmentation.datasets.dataset import TrainingSet
-from human_segmentation.datasets.list_file import read_list
 from human_segmentation.errors import DataError, HumanSegError, ModelError
 from human_segmentation.files import whole_file
 from human_segmentation.inference.model_config import TRAINED, ModelConfig
@@ -103,10 +102,9 @@ def train(args: argparse.Namespace) -> int:
     torch.set_num_threads(args.threads)
     paddle.seed(args.seed)  # of the first weights, which are Paddle's
     objective, preprocess = build_objective(args), build_preprocess(args)
-    training_set = build_training_set(args, objective.needs_plain)
+    training_set, val_samples = build_data(args, objective.needs_plain)
     numbers = {name: getattr(args, name) for name in ("num_epochs", "batch_size", "learning_rate", "ema")}
     options.check(options.TrainOptions(args.model_type, args.save_dir, **numbers), training_set)
-    val_samples = read_list(args.val_list, args.data_dir)
     network = build_network(args.model_type, prior_channel=args.prior_channel)
     if args.pretrain_weights is not None:
         start_from(args.pretrain_weights, network, preprocess, training_set)
