@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from human_segmentation.errors import DataError
 from human_segmentation.video.background import VideoBackground, color, cover, image_file
 from human_segmentation.video.frames import Frame
+from human_segmentation.video.video_source import VideoSource
 
 NOBODY = np.zeros((48, 64), np.float32)
 
@@ -92,6 +93,17 @@ def shown(background: VideoBackground, times: list[float], count: int) -> list[i
 def test_video_loops_with_every_frame(tmp_path: Path, name: str) -> None:
     background = VideoBackground(write_clip(tmp_path / name, 7))
     assert shown(background, [i / 25 for i in range(210)], 7) == [i % 7 for i in range(210)]
+
+
+def test_video_whose_rate_varies_loops_when_it_ends(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mkv", 4, times=[0, 1, 2, 50])
+    with VideoSource(path) as source:
+        *_, last = source
+        end = source.end
+    assert end == pytest.approx(2.04, abs=0.002)
+    assert last.time == 2
+    background = VideoBackground(path)
+    assert shown(background, [0.5, 1.99, 2.03, end + 0.01, end + 0.05, 2 * end + 0.01], 4) == [2, 2, 3, 0, 1, 0]
 
 
 def test_video_of_one_frame(tmp_path: Path) -> None:

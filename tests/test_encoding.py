@@ -106,6 +106,8 @@ def test_encoders_without_yuv_keep_the_colors(tmp_path: Path, codec: str) -> Non
     ("settings", "words"),
     [
         ({"preset": "nonsense"}, "--preset nonsense: libx264 has no such preset; use one of ultrafast, "),
+        ({"crf": 52}, "--crf 52: libx264 takes numbers from 0 to 51; 20 is usual"),
+        ({"crf": -1}, "--crf -1: libx264 takes numbers from 0 to 51"),
         ({"codec": "mpeg4", "crf": 20}, "--crf 20: the encoder mpeg4 has no such setting; leave it out"),
         ({"codec": "libvpx-vp9", "preset": "fast"}, "--preset fast: the encoder libvpx-vp9 has no such setting"),
     ],
@@ -120,7 +122,8 @@ def test_settings_that_are_not_there(settings: dict, words: str) -> None:
     [
         ("b.webm", {"codec": "libx264"}, OutputError, "b.webm: '.webm' cannot hold what the encoder libx264 makes; l"),
         ("b.mp4", {"codec": "prores_aw"}, OutputError, "b.mp4: '.mp4' cannot hold what the encoder prores_aw makes"),
-        ("b.mp4", {"crf": -7}, DataError, "b.mp4: the encoder libx264 does not start with 64x48 pixels and t"),
+        ("b.mkv", {"codec": "huffyuv"}, OutputError, "the encoder huffyuv makes; leave --codec out$"),
+        ("b.mp4", {"codec": "huffyuv"}, OutputError, "the encoder huffyuv makes; leave --codec out, or use .mkv"),
         ("b.mkv", {"codec": "libx265", "crf": 99}, DataError, "b.mkv: the encoder libx265 does not start"),
     ],
 )

@@ -120,13 +120,18 @@ def test_sound_is_cut_with_the_pictures(tmp_path: Path, name: str, sound: str, t
     assert 1.4 < sum(frame.samples for frame in sounds) / SOUND_RATE < 1.6
 
 
+def test_a_part_within_a_picture_that_stands_still(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", 3, times=[0, 25, 250])
+    with pytest.raises(DataError, match=r"a\.mp4: no frames are between --start and --end; give a longer part$"):
+        read(path, span("2", "5"))
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
 @pytest.mark.parametrize(("start", "end"), [("4", None), ("100", "101"), ("1.01", "1.02")])
 def test_parts_without_frames(tmp_path: Path, name: str, start: str, end: str | None) -> None:
     path = write_clip(tmp_path / name, 100, sound="aac")
-    with pytest.raises(
-        DataError, match=rf"{name}: no frames are between --start and --end; the video ends at [\d.]+ s"
-    ):
+    words = "give a longer part" if start == "1.01" else r"the video ends at [\d.]+ s"
+    with pytest.raises(DataError, match=rf"{name}: no frames are between --start and --end; {words}"):
         read(path, span(start, end))
 
 

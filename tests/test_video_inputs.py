@@ -216,6 +216,11 @@ def test_command_on_raw_frames_of_which_the_last_is_incomplete(tmp_path: Path) -
         ),
         (["--video_path", "data/video_test.mp4", "--end", "soon"], "--end soon: this is no time; write it in seconds"),
         (["--video_path", "data/video_test.mp4", "--start", "2", "--end", "0:02"], "--end 0:02: this is not after --s"),
+        (
+            ["--video_path", "data/video_test.mp4", "--end", ".1", "--start", ".2"],
+            "--end .1: this is not after --start .2",
+        ),
+        (["--video_path", "data/video_test.mp4", "--end", "."], "--end .: this is no time"),
         (["--video_path", "data/video_test.mp4", "--end", "0"], "--end 0: this is not after --start 0; give a later"),
         (["--video_path", "data/video_test.mp4", "--start", "1:00"], "the video ends at 4.0 seconds"),
     ],

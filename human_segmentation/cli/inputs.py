@@ -25,7 +25,7 @@ FINEST_RATE = 10_000
 LARGEST_SIDE = 16_000
 """Of raw frames, in pixels: FFmpeg holds no square that is much larger."""
 _RATE = re.compile(r"[\d./]+")
-_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)")
+_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)")
 
 
 def add_input_arguments(parser: argparse.ArgumentParser, photos: bool) -> None:

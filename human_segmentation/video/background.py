@@ -111,7 +111,7 @@ class VideoBackground(Background):
                 for frame in source:
                     yield Frame(frame.image, frame.pts, start + frame.time)
                     end = frame.time
-                start += end + step
+                start += source.end or end + step
 
     def __call__(self, frame: Frame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
         """See `Background`."""

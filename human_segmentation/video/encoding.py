@@ -27,6 +27,7 @@ AV1 is not among them: for root, libsvtav1 turns the whole process into a real-t
 X264_PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
 )  # fmt: skip
+LARGEST_CRF = 51
 AVX512 = 256
 """OpenCV's number for what x264 takes for AVX-512, which has no name in Python."""
 
@@ -96,6 +97,9 @@ def choose_encoding(
             raise OutputError(f"--{name} {value}: the encoder {encoder.name} has no such setting; leave it out")
         if value is not None:
             options[name] = str(value)
+    # x264 would take any number, and treat those outside as the nearest one.
+    if encoder.name == "libx264" and not 0 <= int(options["crf"]) <= LARGEST_CRF:
+        raise OutputError(f"--crf {crf}: libx264 takes numbers from 0 to {LARGEST_CRF}; 20 is usual")
     # x264 itself complains on the screen.
     if encoder.name in ("libx264", "libx265") and options["preset"] not in X264_PRESETS:
         raise OutputError(f"--preset {preset}: {encoder.name} has no such preset; use one of {', '.join(X264_PRESETS)}")

@@ -77,9 +77,10 @@ class VideoSink(Sink):
         encoding, time_base = self._encoding, self._source.time_base
         kind = av.Codec(encoding.codec, "w").canonical_name
         if kind not in self._container.supported_codecs:
+            other = "" if self._path.suffix.lower() == ".mkv" else ", or use .mkv"
             raise OutputError(
                 f"{self._path}: '{self._path.suffix}' cannot hold what the encoder {encoding.codec} makes; leave "
-                "--codec out, or use .mkv"
+                f"--codec out{other}"
             )
         stream = self._container.add_stream(encoding.codec, rate=self._rate)
         self._stream = cast(VideoStream, stream)

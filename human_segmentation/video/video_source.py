@@ -76,7 +76,7 @@ class VideoSource(Source):
 
     def __iter__(self) -> Iterator[Frame]:
         start, behind = self._track.moments(self.time_base)
-        count, end = 0, 0.0
+        count, end, whole = 0, 0.0, False
         for stamp, decoded in self._in_order():
             if behind is not None and stamp >= behind:
                 break
@@ -92,11 +92,11 @@ class VideoSource(Source):
             yield Frame(self._first_size(self._picture(decoded), time), stamp - start, time)
             count += 1
         else:
+            whole = True
             self._check_end(end)
         if not count and end:
-            raise DataError(
-                f"{self._place}: no frames are between --start and --end; the video ends at {end:.1f} seconds"
-            )
+            known = f"the video ends at {end:.1f} seconds" if whole else "give a longer part"
+            raise DataError(f"{self._place}: no frames are between --start and --end; {known}")
         if not count:
             raise DataError(f"{self._place}: the video has no frames that can be decoded; copy or convert it again")
 
