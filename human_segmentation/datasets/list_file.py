@@ -89,14 +89,18 @@ def read_lists(lists: Sequence[tuple[Path, Path]]) -> list[list[Sample]]:
 
 def _not_found(row: str, data_dir: Path) -> str:
     """What is missing of a row, or the row itself where that cannot be told."""
-    parts = row.split("\t" if "\t" in row else " ")
+    parts = row.split(_separator(row))
     names = [name for part in parts if not _find(data_dir, name := part.strip())] if len(parts) == 2 else []
     return " ".join(names) or row
 
 
+def _separator(row: str) -> str:
+    return "\t" if "\t" in row else " "
+
+
 def _split_row(row: str, data_dir: Path) -> Sample | None:
     """The sample of a row, or None where a file is missing."""
-    separator = "\t" if "\t" in row else " "
+    separator = _separator(row)
     parts = row.split(separator)
     for cut in range(1, len(parts)):
         image = _find(data_dir, separator.join(parts[:cut]).strip())
