@@ -5,12 +5,17 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from queue import SimpleQueue
 
 import av
 import pytest
 from conftest import ROOT, names
+
+from human_segmentation.video.frames import Source
+from human_segmentation.video.stop import stop_requests
 
 
 def started(*arguments, largest_file=resource.RLIM_INFINITY):
@@ -76,6 +81,34 @@ def test_stopped_before_the_first_frame(tmp_path, number):
         assert process.stderr.read() == b"interrupted\n"
         process.stdin.close()
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_interrupts_no_wait(number):
+    """Given to another thread, as the system may, it leaves the main thread waiting."""
+
+    class Silent(Source):
+        def __init__(self):
+            self.frames = SimpleQueue()
+
+        def __iter__(self):
+            yield from iter(self.frames.get, None)
+
+        def cancel(self):
+            self.frames.put(None)
+
+    source = Silent()
+    safety = threading.Timer(20, source.cancel)
+    safety.start()
+    with stop_requests(source) as stop:
+        other = threading.Timer(0.2, lambda: signal.pthread_kill(threading.get_ident(), number))
+        other.start()
+        assert list(source) == []
+        assert stop.is_set()
+        assert safety.is_alive()
+        safety.cancel()
+    before = signal.getsignal(number)
+    assert before is (signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 def test_standard_input_that_cannot_be_read(tmp_path):

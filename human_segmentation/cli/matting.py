@@ -20,8 +20,9 @@ from human_segmentation.video.choice import PictureChoice
 from human_segmentation.video.frames import Source
 from human_segmentation.video.memory import keep_freed_memory
 from human_segmentation.video.pictures import on
-from human_segmentation.video.pipeline import Summary, run_pipeline, stop_requests
+from human_segmentation.video.pipeline import Summary, run_pipeline
 from human_segmentation.video.sinks import Sink
+from human_segmentation.video.stop import stop_requests
 from human_segmentation.video.stream import ScoreStream
 from human_segmentation.video.temporal import TRACKERS
 

@@ -1,11 +1,8 @@
 """The one loop: source, predictor, temporal smoothing, picture, sink."""
 
 import contextlib
-import signal
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
-from types import FrameType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +42,7 @@ def run_pipeline(
         score_of: Finds the people.
         picture: What a frame and its alpha become.
         sinks: Where pictures go; they have been entered. The loop ends when one of them wants no more.
-        stop: Ends the loop after the frame at hand when it is set, see `stop_requests`; None: nothing does.
+        stop: Ends the loop after the frame at hand when it is set, see `stop.stop_requests`; None: nothing does.
 
     Returns:
         What was done.
@@ -81,27 +78,3 @@ def run_pipeline(
             for sink in sinks if not stop.is_set() else ():
                 sink.complete()
     return Summary(frames, stop.is_set())
-
-
-@contextlib.contextmanager
-def stop_requests(source: Source) -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set, instead of cutting off what is done, however often they come.
-
-    Args:
-        source: What is to give no more frames then.
-    """
-    stop = threading.Event()
-
-    def request(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-        source.cancel()
-
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
-        yield stop
-        return
-    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
