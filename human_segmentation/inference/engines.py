@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from human_segmentation.errors import DeviceError, ModelError
 from human_segmentation.inference.paddle18 import as_paddle_18
+from human_segmentation.inference.upsampling import as_products
 from human_segmentation.paddle_files import (
     DEQUANTIZE,
     INT8,
@@ -58,10 +59,6 @@ class OpenVINOEngine:
                 raise ModelError(f"{folder / ONNX_FILE}: the file is empty; export or copy the model again")
         else:
             self._model = self._core.read_model(*((folder / name).read_bytes() for name in PADDLE_FILES))
-        # A product with the reciprocal rounds otherwise, which changes the masks of models that PaddleX quantised.
-        for operator in self._model.get_ops():
-            if operator.get_type_name() == "Divide":
-                operator.get_rt_info()["nonconvertable_divide_0"] = True
         # Newer CPUs would compute in bfloat16 by default, which moves scores by several hundredths.
         self._options: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         if threads is not None:
@@ -75,8 +72,14 @@ class OpenVINOEngine:
         return request.get_output_tensor().data.copy()
 
     def _compiled(self, shape: tuple[int, ...]) -> Any:
-        self._model.reshape(list(shape))
-        return self._core.compile_model(self._model, "CPU", self._options).create_infer_request()
+        model = self._model.clone()
+        model.reshape(list(shape))
+        # A product with the reciprocal rounds otherwise, which changes the masks of models that PaddleX quantised.
+        for operator in model.get_ops():
+            if operator.get_type_name() == "Divide":
+                operator.get_rt_info()["nonconvertable_divide_0"] = True
+        as_products(model)
+        return self._core.compile_model(model, "CPU", self._options).create_infer_request()
 
 
 @functools.cache
