@@ -118,6 +118,7 @@ def main() -> None:
     parser.add_argument("--mediapipe", metavar="PYTHON")
     args = parser.parse_args()
     keep_freed_memory()
+    cv2.setNumThreads(THREADS)  # as the command does on two cores
     width, height = (int(side) for side in args.size.split("x"))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

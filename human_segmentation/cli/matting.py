@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+import cv2
 from tqdm import tqdm
 
 from human_segmentation.cli import INTERRUPTED
@@ -62,9 +63,12 @@ def run_matting(
     inputs = find_inputs(args) if many else [(args, name)]
     backgrounds = backgrounds_of(inputs[0][0])
     jobs = [plan(one, place, bool(backgrounds)) for one, place in inputs]
-    # For a file, decoding, compositing and encoding take the rest.
-    camera = input_path(jobs[0].args) is None
-    predictor = build_predictor(args, None if camera else max(1, (os.cpu_count() or 1) // 2))
+    threads = None
+    if input_path(jobs[0].args) is not None:
+        # For a file, everything runs at the same time; for a camera, one step after the other.
+        threads = max(1, (os.cpu_count() or 1) // 2)
+        cv2.setNumThreads(threads)
+    predictor = build_predictor(args, threads)
     if many:
         # A background video begins anew with each input.
         return run_batch(jobs, args.save_dir, lambda job: _run(job, backgrounds_of(job.args), predictor, whole=True))

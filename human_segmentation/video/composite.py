@@ -40,7 +40,7 @@ def refine_alpha(frame: NDArray[np.uint8], score: NDArray[np.float32]) -> NDArra
     low, high = SOLID
     lines = (slope / (255 * (high - low)), (offset - low) / (high - low))
     slope, offset = (cv2.resize(_mean(x), (width, height), interpolation=cv2.INTER_LINEAR) for x in lines)
-    alpha = np.multiply(slope, gray, out=slope)
+    alpha = cv2.multiply(slope, gray, slope, dtype=cv2.CV_32F)
     alpha += offset
     return np.clip(alpha, 0, 1, out=alpha)
 

@@ -14,12 +14,11 @@ FLOW_MEMORY = 0.9
 """Share of the past where the picture is found again exactly and the present score is in doubt or the same."""
 LIKENESS = 20.0
 """Grey levels by which a point may differ from the frame before and still count 1/e."""
-FLOW_ERROR = 3.0
-"""Pixels by which forward and backward flow may disagree for a point to count 1/e."""
 FLOW_SIDE = 32
 """OpenCV refuses to find flow in pictures with a much shorter side, or crashes."""
-CUT_SHARE = 0.35
-"""A picture of which less than this is found in the one before is a new scene."""
+CUT_SHARE = 0.5
+"""A picture of which less than this is found in the one before is a new scene. Of 119 pairs of unlike photographs at most
+0.46 is found, of successive frames of made clips 0.84 and more."""
 
 
 class Tracker(Protocol):
@@ -78,8 +77,9 @@ class FlowTracker:
 
     Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016, as PaddleX 1.3's HumanSeg used it. Other
     than there, a pixel keeps no fixed share of the past. The share falls with the difference between the picture and
-    where it came from, with the disagreement of forward and backward flow, and where a certain score contradicts the
-    past, so that nothing trails behind what moves faster than the flow can follow, or was hidden before.
+    where it came from, and where a certain score contradicts the past, so that nothing trails behind what moves faster
+    than the flow can follow, or was hidden before. That flow forwards and backwards agree, which was asked there, then
+    adds nothing: without it, masks are as accurate and as steady.
 
     Attributes:
         state: What the last frame left; None at the start of a scene.
@@ -106,19 +106,19 @@ class FlowTracker:
         flow_x, flow_y = cv2.split(self._flow.calc(gray, before.gray, None))
         x = flow_x + np.arange(width, dtype=np.float32)
         y = flow_y + np.arange(height, dtype=np.float32)[:, None]
-        back = self._flow.calc(before.gray, gray, None)
-        planes = cv2.merge([before.gray.astype(np.float32), before.score, *cv2.split(back)])
-        planes = cv2.remap(planes, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        moved, past, back_x, back_y = cv2.split(planes)
-        difference = np.square((moved - gray) / np.float32(LIKENESS))
-        error = (np.square(flow_x + back_x) + np.square(flow_y + back_y)) / np.float32(FLOW_ERROR**2)
+        moved, past = (
+            cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            for plane in (before.gray, before.score)
+        )
+        difference = cv2.absdiff(moved, gray).astype(np.float32) / np.float32(LIKENESS)
         inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-        found = inside * np.exp(-difference - error)
+        found = inside * np.exp(-np.square(difference))
         if found.mean() < CUT_SHARE:
             return score
-        # The root makes a certain score win soon; with the difference itself, edges lag a pixel behind slow movement.
-        contradiction = np.abs(2 * score - 1) * np.abs(past - score) ** np.float32(0.25)
-        return score + np.float32(FLOW_MEMORY) * found * (1 - contradiction) * (past - score)
+        # The root makes a certain score win soon; with the change itself, edges lag a pixel behind slow movement.
+        change = past - score
+        contradiction = np.abs(2 * score - 1) * np.sqrt(np.sqrt(np.abs(change)))
+        return score + np.float32(FLOW_MEMORY) * found * (1 - contradiction) * change
 
 
 TRACKERS: dict[str, Callable[[], Tracker | None]] = {"none": lambda: None, "flow": FlowTracker, "ema": EmaTracker}

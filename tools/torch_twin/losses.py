@@ -45,9 +45,12 @@ def compute(
     alphas: torch.Tensor,
     valid: torch.Tensor,
 ) -> torch.Tensor:
-    """Runs the network in bfloat16 and computes the loss of an objective, float32, as the objective itself does."""
+    """Runs the network and computes the loss of an objective, float32, as the objective itself does.
+
+    The network runs in bfloat16 where the processor has instructions for it; without, that takes twice the time.
+    """
     both = images if plain is None else torch.cat([images, plain])
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_avx512_bf16_supported()):
         output = network(both.contiguous(memory_format=torch.channels_last))
     if isinstance(objective, MaskObjective):
         return boundary_cross_entropy(output.float(), alphas, valid)

@@ -1,6 +1,6 @@
 """Trains HumanSegMobile or PortraitNet in PyTorch, on the data sets, transforms and metrics of this project.
 
-PyTorch's bfloat16 kernels train these networks on a CPU about twice as fast as Paddle's. What it writes is a
+PyTorch's kernels train these networks on a CPU about twice as fast as Paddle's. What it writes is a
 trained model of this project, `SAVE_DIR/best_model`, checked against Paddle.
 """
 
@@ -149,7 +149,7 @@ def train_epoch(
         for group in run.optimizer.param_groups:
             group["lr"] = learning_rate(run.state["step"], steps, args.learning_rate)
         loss = compute(objective, run.twin, *batch(samples, preprocess))
-        losses.append(float(loss))
+        losses.append(loss.item())
         if not math.isfinite(losses[-1]):
             raise HumanSegError(f"{title}: the loss is {losses[-1]}; resume with a lower rate")
         run.optimizer.zero_grad()
