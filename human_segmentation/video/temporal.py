@@ -17,7 +17,7 @@ LIKENESS = 20.0
 FLOW_SIDE = 32
 """OpenCV refuses to find flow in pictures with a much shorter side, or crashes."""
 CUT_SHARE = 0.5
-"""A picture of which less than this is found in the one before is a new scene. Of 119 pairs of unlike photographs at most
+"""A picture of which less than this is found in the one before is a new scene. Of 119 pairs of unlike photos at most
 0.46 is found, of successive frames of made clips 0.84 and more."""
 
 
