@@ -9,12 +9,13 @@ import av
 import cv2
 import numpy as np
 import pytest
-from clips import color, copy, frames, index_of, plain, sound_packets, sound_span, write_clip
+from clips import color, copy, frames, index_of, plain, read, sound_packets, sound_span, write_clip
 from conftest import names
 from numpy.typing import NDArray
 
 from human_segmentation.errors import DataError, OutputError
 from human_segmentation.photos import write_photo
+from human_segmentation.video.encoding import choose_encoding
 from human_segmentation.video.frames import Source
 from human_segmentation.video.sinks import PhotoSink, PhotosSink
 from human_segmentation.video.video_sink import VideoSink
@@ -58,6 +59,27 @@ def test_the_last_picture_stays_as_long_as_that_of_the_source(tmp_path: Path, su
                 sink.complete()
         assert shown_seconds(path) == pytest.approx(12 if complete else 2, abs=0.05)
     assert shown_seconds(copy(tmp_path / f"True{suffix}", tmp_path / f"copy{suffix}")) == pytest.approx(12, abs=0.05)
+
+
+@pytest.mark.parametrize("count", [10, 13, 25])
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.mp4", None), ("a.mov", None), ("a.mkv", None), ("a.webm", None), ("a.mp4", "libx265")]
+)
+def test_a_last_picture_that_stands_still(tmp_path: Path, name: str, codec: str | None, count: int) -> None:
+    """Behind pictures that move, so that encoders decode the last ones in another order."""
+    source = Source()
+    source.time_base, source.rate, source.end = Fraction(1, 1000), Fraction(25), 12.0
+    texture = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (96, 200, 3), np.uint8), (9, 9), 3)
+    with VideoSink(tmp_path / name, source, choose_encoding(tmp_path / name, codec=codec)) as sink:
+        for index in range(count):
+            sink.write(np.ascontiguousarray(texture[:, 2 * index : 2 * index + 96]), 40 * index)
+        sink.complete()
+    times, images = frames(tmp_path / name)
+    closing = [11.84, 11.88, 11.92, 11.96]
+    assert times == pytest.approx([0.04 * index for index in range(count)] + closing, abs=1e-3)
+    assert np.abs(images[-1].astype(int) - images[count - 1]).mean() < 1
+    assert shown_seconds(tmp_path / name) == pytest.approx(12, abs=0.01)
+    assert read(tmp_path / name)[0].end == pytest.approx(12, abs=0.05)
 
 
 def shown_seconds(path: Path) -> float:

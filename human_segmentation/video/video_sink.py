@@ -13,6 +13,7 @@ import av
 import cv2
 import numpy as np
 from av import VideoStream
+from av.codec.context import Flags
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
@@ -27,6 +28,8 @@ RGB, BT709 = 0, 1
 """FFmpeg's numbers for colours without a matrix, and for those of HD video."""
 ROUNDED = 0x2 | 0x40000
 """FFmpeg's numbers for bilinear scaling with exact rounding; without it white comes out as light yellow."""
+REORDERED = 4
+"""Encoders decode the last so many pictures in another order than they are shown."""
 MPEG4_UNITS = 65535
 """MPEG-4 can divide a second no finer."""
 
@@ -68,8 +71,8 @@ class VideoSink(Sink):
             self._audio = [stack.enter_context(AudioCopy(track, self._container)) for track in self._source.audio]
             self._end: float | None = None
             self._complete = False
-            self._last_pts = 0
-            self._held: list[av.Packet] = []
+            self._waiting: av.VideoFrame | None = None
+            self._waiting_pts = 0
             self._stack = stack.pop_all()
         return self
 
@@ -87,6 +90,7 @@ class VideoSink(Sink):
         self._stream.pix_fmt = encoding.pixel_format
         codec = self._stream.codec_context
         codec.thread_type = "AUTO"
+        codec.flags |= Flags.frame_duration
         codec.time_base = time_base.limit_denominator(MPEG4_UNITS) if kind == "mpeg4" else time_base
         if kind == "hevc":
             codec.codec_tag = "hvc1"  # the name that Apple's players know
@@ -108,15 +112,24 @@ class VideoSink(Sink):
             dst_colorspace=None if self._rgb else Colorspace.ITU709,
             interpolation=ROUNDED,
         )
-        frame.pts, frame.time_base = pts, self._source.time_base
         seconds = float(pts * self._source.time_base)
         for audio in self._audio:
             audio.copy_until(seconds)
         self._end = seconds + float(1 / self._rate)
-        self._last_pts = pts
-        self._container.mux(self._held)  # the last packet waits for its duration
-        self._held = self._stream.encode(frame)
+        self._encode(frame, pts)
         return True
+
+    def _encode(self, frame: av.VideoFrame, pts: int) -> None:
+        """Encodes the frame before, as it is known now how long that one lasts."""
+        self._finish(pts)
+        frame.pts, frame.time_base = pts, self._source.time_base
+        self._waiting, self._waiting_pts = frame, pts
+
+    def _finish(self, behind: int) -> None:
+        """Encodes the frame that waits, which ends at `behind`, in units of the time base."""
+        if self._waiting is not None:
+            self._waiting.duration = behind - self._waiting_pts
+            self._container.mux(self._stream.encode(self._waiting))
 
     def _open(self, width: int, height: int) -> None:
         self._stream.width, self._stream.height = width, height
@@ -141,14 +154,26 @@ class VideoSink(Sink):
                 raise error
             if self._end is None:
                 raise OutputError(f"{self._path}: nothing was written, since there were no frames; try again")
-            last = [*self._held, *self._stream.encode(None)]
-            if self._complete and self._source.end is not None:
-                for packet in last:
-                    if packet.pts == self._last_pts:
-                        packet.duration = round(self._source.end / self._source.time_base) - packet.pts
-            self._container.mux(last)
+            self._finish(self._last_end())
+            self._container.mux(self._stream.encode(None))
             for audio in self._audio:
                 audio.copy_until(math.inf if self._complete else self._end)
+
+    def _last_end(self) -> int:
+        """When the last picture ends, in units of the time base; of a source that is complete, as it does there.
+
+        A picture that stands still is written again at its end: MP4 ends where the picture does that is decoded last,
+        which may be another than the one that is shown last.
+        """
+        last, pts = self._waiting, self._waiting_pts
+        step = max(1, round(1 / self._rate / self._source.time_base))
+        if last is None or not self._complete or self._source.end is None:
+            return pts + step
+        behind = round(self._source.end / self._source.time_base)
+        for again in range(behind - REORDERED * step, behind, step):
+            if again >= pts + step:
+                self._encode(last, again)
+        return max(behind, pts + 1)
 
     def notes(self) -> list[str]:
         """See `Sink`."""

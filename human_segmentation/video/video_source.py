@@ -1,5 +1,6 @@
 """Frames from a video file or an address."""
 
+import math
 import re
 from collections.abc import Iterator
 from fractions import Fraction
@@ -88,7 +89,7 @@ class VideoSource(Source):
             part = sum(joint < (stamp + 1) * self.time_base for joint in self._track.joints)
             self._holes(stamp, decoded.duration or 0, part)
             time = float((stamp - start) * self.time_base)
-            self.end = time + float(decoded.duration * self.time_base) if decoded.duration else None
+            self.end = self._end_of(time, float(decoded.duration * self.time_base)) if decoded.duration else None
             yield Frame(self._first_size(self._picture(decoded), time), stamp - start, time)
             count += 1
         else:
@@ -99,6 +100,11 @@ class VideoSource(Source):
             raise DataError(f"{self._place}: no frames are between --start and --end; {known}")
         if not count:
             raise DataError(f"{self._place}: the video has no frames that can be decoded; copy or convert it again")
+
+    def _end_of(self, time: float, duration: float) -> float:
+        """When a frame ends. Where frames are stored in another order, FFmpeg can take one's duration for another's."""
+        whole = math.inf if self._duration is None else self._duration - float(self._span.start)
+        return time + duration if whole <= time else min(time + duration, whole)
 
     def _in_order(self) -> Iterator[tuple[int, VideoFrame]]:
         """All frames with their time stamps, which rise."""
