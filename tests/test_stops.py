@@ -97,7 +97,7 @@ def test_a_signal_that_interrupts_no_wait(number):
         def cancel(self):
             self.frames.put(None)
 
-    source = Silent()
+    source, handler = Silent(), signal.getsignal(number)
     safety = threading.Timer(20, source.cancel)
     safety.start()
     with stop_requests(source) as stop:
@@ -107,8 +107,7 @@ def test_a_signal_that_interrupts_no_wait(number):
         assert stop.is_set()
         assert safety.is_alive()
         safety.cancel()
-    before = signal.getsignal(number)
-    assert before is (signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    assert signal.getsignal(number) is handler
 
 
 def test_standard_input_that_cannot_be_read(tmp_path):
