@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from human_segmentation.errors import DataError, DeviceError
 from human_segmentation.video import camera_source
 from human_segmentation.video.camera_source import CameraSource
-from human_segmentation.video.media import Media, SoundTrack
+from human_segmentation.video.media import Media
 from human_segmentation.video.photo_source import PhotoSource
 from human_segmentation.video.pipeline import run_pipeline
+from human_segmentation.video.track import SoundTrack
 from human_segmentation.video.video_sink import ROUNDED, VideoSink
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from clips import copy, frames, index_of, read, sound_span, spoil, write_clip
 
-from human_segmentation.video.media import Media, Span, Track
+from human_segmentation.video.media import Media, Span
+from human_segmentation.video.track import Track
 
 
 def blank(path: Path, at: float, size: int) -> Path:

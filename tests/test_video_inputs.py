@@ -7,6 +7,9 @@ import re
 import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,7 +18,7 @@ import cv2
 import numpy as np
 import pytest
 from archive_server import Answer, Server
-from clips import color, copy, frames, index_of, plain, read, sound_packets, write_clip
+from clips import color, copy, frames, index_of, plain, read, sound_packets, sound_span, write_clip
 from conftest import ROOT, names
 
 from human_segmentation.cli.inputs import open_source
@@ -25,6 +28,8 @@ from human_segmentation.video import media
 from human_segmentation.video.media import Span, is_address
 from human_segmentation.video.photo_source import PhotosSource
 from human_segmentation.video.raw_source import RawSource
+from human_segmentation.video.video_sink import VideoSink
+from human_segmentation.video.video_source import VideoSource
 
 BLUE = ("--background_color", "#0000ff")
 
@@ -273,6 +278,49 @@ def test_video_from_a_server_is_like_a_file(tmp_path: Path, server: Server, name
     (_, part), (_, same_part) = read(address, span), read(path, span)
     assert [index_of(frame.image, 50) for frame in part] == [index_of(frame.image, 50) for frame in same_part]
     assert len(part) == 5
+
+
+@contextmanager
+def once(content: bytes) -> Iterator[str]:
+    """The address of a camera: what it sends has no end that is known, and comes a single time, piece by piece."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def send() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                for start in range(0, len(content), 4096):
+                    connection.sendall(content[start : start + 4096])
+
+        threading.Thread(target=send, daemon=True).start()
+        yield f"tcp://127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("name", ["b.mp4", "b.webm"])  # which copies the sound, and encodes it
+def test_sound_of_a_stream_without_an_end(tmp_path: Path, name: str) -> None:
+    path = write_clip(tmp_path / "a.ts", 100, sound="aac")
+    with once(path.read_bytes()) as address, VideoSource(address) as source:
+        assert len(source.audio) == 1
+        with VideoSink(tmp_path / name, source) as sink:
+            for frame in source:
+                sink.write(frame.image, frame.pts)
+            sink.complete()
+        assert source.notes() + sink.notes() == []
+    copy(path, tmp_path / f"c{name}")
+    times, images = frames(tmp_path / name)
+    assert times == frames(tmp_path / f"c{name}")[0]
+    assert [index_of(image, 100) for image in images] == [index_of(plain(i), 100) for i in range(100)]
+    assert sound_packets(tmp_path / name) == sound_packets(tmp_path / f"c{name}")
+    first, last = sound_span(tmp_path / name)
+    assert (first, last) == pytest.approx((0, 4), abs=0.05)
+
+
+def test_command_on_a_stream_without_an_end(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.ts", 30, sound="aac")
+    with once(path.read_bytes()) as address:
+        done = replace("--video_path", address, "--output", tmp_path / "b.mp4", *BLUE)
+    assert done.returncode == 0
+    assert len(frames(tmp_path / "b.mp4")[0]) == 30
+    assert sound_span(tmp_path / "b.mp4") == pytest.approx((0, 1.2), abs=0.05)
 
 
 def test_command_on_an_address(tmp_path: Path, server: Server) -> None:

@@ -9,8 +9,8 @@ import av
 from av import AudioFrame, AudioStream
 from av.container import OutputContainer
 
-from human_segmentation.video.media import SoundTrack, Track, sounds
 from human_segmentation.video.timeline import Rising
+from human_segmentation.video.track import Later, Sound
 
 T = TypeVar("T", av.Packet, AudioFrame)
 COPIED = {
@@ -33,19 +33,17 @@ class AudioCopy:
     usual formats last 20 to 100 ms.
 
     Args:
-        track: The sound track.
+        sound: The sound track.
         target: The container that takes it, before anything was written to it.
 
     Raises:
         DataError: The file or address can no longer be opened.
     """
 
-    def __init__(self, track: SoundTrack, target: OutputContainer) -> None:
-        self._media = track.media
+    def __init__(self, sound: Sound, target: OutputContainer) -> None:
         self._target = target
-        self._container = self._media.open()
-        self._source = sounds(self._container)[track.number]
-        self._track = Track(self._media, self._container, self._source)
+        self._track = sound.open()
+        self._source = self._track.stream
         codec = self._source.codec_context
         name = codec.codec.canonical_name
         if name in COPIED.get(target.format.name, target.supported_codecs):
@@ -64,31 +62,39 @@ class AudioCopy:
         self._stream.metadata.update({key: value for key, value in self._source.metadata.items() if key in KEPT})
         self._next = next(self._packets, None)
 
-    def _part(self, items: Iterator[T]) -> Iterator[T]:
+    def _part(self, items: Iterator[T | Later]) -> Iterator[T | Later]:
         """The packets or frames that belong to the part, with times from its start."""
         time_base = self._source.time_base or Fraction(1, self._source.sample_rate)
         start, behind = self._track.moments(time_base)
         rising = Rising(time_base)
         for item in items:
+            if isinstance(item, Later):
+                yield item
+                continue
             stamp = None if item.pts is None else rising(item.pts)
             if stamp is None:
                 self._track.damaged += 1
                 continue
             if behind is not None and stamp >= behind:
                 return
-            if stamp >= start or self._media.span.start == 0:
+            if stamp >= start or self._track.media.span.start == 0:
                 item.pts = stamp - start
                 yield item
 
-    def _copied(self) -> Iterator[av.Packet]:
+    def _copied(self) -> Iterator[av.Packet | Later]:
         for packet in self._part(self._track.packets()):
-            if self._track.decoded(packet) is not None:
+            if isinstance(packet, Later):
+                yield packet
+            elif self._track.decoded(packet) is not None:
                 packet.dts = packet.pts
                 packet.stream = self._stream
                 yield packet
 
-    def _encoded(self) -> Iterator[av.Packet]:
+    def _encoded(self) -> Iterator[av.Packet | Later]:
         for frame in self._part(self._track.frames()):
+            if isinstance(frame, Later):
+                yield frame
+                continue
             try:
                 packets = self._stream.encode(frame)
             except ValueError:  # the kind of samples changes midway
@@ -98,10 +104,14 @@ class AudioCopy:
         yield from self._stream.encode(None)
 
     def copy_until(self, seconds: float) -> None:
-        """Copies the sound up to a time."""
-        while self._next is not None and (self._next.dts or 0) * (self._next.time_base or 0) <= seconds:
+        """Copies the sound up to a time, as far as it has come."""
+        if isinstance(self._next, Later):
+            self._next = next(self._packets, None)
+        while not isinstance(packet := self._next, Later | None):
+            if (packet.dts or 0) * (packet.time_base or 0) > seconds:
+                break
             try:
-                self._target.mux(self._next)
+                self._target.mux(packet)
             except (av.InvalidDataError, av.error.PatchWelcomeError):  # some containers look into packets
                 self._track.damaged += 1
             self._next = next(self._packets, None)
@@ -110,7 +120,7 @@ class AudioCopy:
         """What was wrong with the sound up to here, each in one sentence."""
         if not self._track.damaged:
             return []
-        return [f"{self._media.place}: damaged packets of sound: {self._track.damaged} left out"]
+        return [f"{self._track.media.place}: damaged packets of sound: {self._track.damaged} left out"]
 
     def __enter__(self) -> "AudioCopy":
         return self
@@ -118,4 +128,4 @@ class AudioCopy:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._container.close()
+        self._track.close()

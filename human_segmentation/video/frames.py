@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from human_segmentation.video.media import SoundTrack
+from human_segmentation.video.track import Sound
 
 MILLISECOND = Fraction(1, 1000)
 
@@ -43,7 +43,7 @@ class Source:
     rate: Fraction | None = None
     length: int | None = None
     end: float | None = None
-    audio: Sequence[SoundTrack] = ()
+    audio: Sequence[Sound] = ()
     live: bool = False
 
     def __enter__(self) -> "Source":

@@ -17,9 +17,10 @@ from human_segmentation.errors import DataError
 from human_segmentation.video.dynamic_range import ToneMap
 from human_segmentation.video.fit import FirstSize
 from human_segmentation.video.frames import MILLISECOND, Frame, Source
-from human_segmentation.video.media import WHOLE, Media, SoundTrack, Span, Track, pictures, sounds
+from human_segmentation.video.media import WHOLE, Media, Span, pictures, sounds
 from human_segmentation.video.orientation import upright
 from human_segmentation.video.timeline import SLACK, Holes, Rising
+from human_segmentation.video.track import SoundBeside, SoundTrack, Track
 
 UNSPECIFIED = 2
 """FFmpeg's number for a colour matrix that the file does not name; players then go by the height."""
@@ -63,12 +64,12 @@ class VideoSource(Source):
         self._tone_map = ToneMap()
         self._repaired = 0
         self._said: list[str] = []
-        tracks = len(sounds(self._container))
+        tracks = sounds(self._container)
         if isinstance(place, Path) or self._container.duration is not None:
-            self.audio = tuple(SoundTrack(media, number) for number in range(tracks))
-        elif tracks:  # sound is read on its own, and the beginning is gone then
-            self._said.append("the stream has no end; its sound was left out")
-        lost = len(self._container.streams.audio) - tracks
+            self.audio = tuple(SoundTrack(media, number) for number in range(len(tracks)))
+        else:
+            self.audio = tuple(SoundBeside(self._track, track) for track in tracks)
+        lost = len(self._container.streams.audio) - len(tracks)
         if lost:
             self._said.append(f"sound tracks that cannot be decoded: {lost} left out")
 
