@@ -33,7 +33,7 @@ from human_segmentation.datasets.dataset import read_sample
 from human_segmentation.datasets.list_file import Sample, read_list
 from human_segmentation.shipped import sample_photo
 from human_segmentation.training.metrics import SegmentationMetrics
-from human_segmentation.video.composite import refine_alpha
+from human_segmentation.video.refine import refine_alpha
 
 COLUMNS = ("miou", "foreground_iou_per_photo", "boundary_iou")
 RUNS = 50

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 import human_segmentation as hs
 from human_segmentation.training.matting import dtssd, mad
 from human_segmentation.training.metrics import SegmentationMetrics
-from human_segmentation.video.composite import refine_alpha
+from human_segmentation.video.refine import refine_alpha
 from human_segmentation.video.stream import ScoreStream
 from human_segmentation.video.temporal import TRACKERS, Tracker
 

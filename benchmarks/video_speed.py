@@ -20,11 +20,11 @@ import cv2
 
 import human_segmentation as hs
 from human_segmentation.video.background import image_file
-from human_segmentation.video.composite import refine_alpha
 from human_segmentation.video.frames import Source
 from human_segmentation.video.memory import keep_freed_memory
 from human_segmentation.video.pictures import on
 from human_segmentation.video.pipeline import run_pipeline
+from human_segmentation.video.refine import refine_alpha
 from human_segmentation.video.stream import ScoreStream
 from human_segmentation.video.temporal import FlowTracker
 from human_segmentation.video.video_sink import VideoSink

@@ -5,16 +5,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from human_segmentation.video.composite import (
-    GUIDE_EPSILON,
-    GUIDE_RADIUS,
-    SOLID,
-    composite,
-    edge,
-    estimate_foreground,
-    refine_alpha,
-    replace_background,
-)
+from human_segmentation.video.composite import composite, edge, estimate_foreground, replace_background
+from human_segmentation.video.refine import GUIDE_EPSILON, GUIDE_RADIUS, GUIDE_SIDE, SOLID, refine_alpha
 
 
 def noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -41,35 +33,54 @@ def test_composite_is_the_weighted_sum() -> None:
 
 
 def slow_guided_filter(guide: NDArray[np.float64], score: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A line fitted by least squares in every window, and the mean of the lines that cover a pixel."""
-    height, width = guide.shape
+    """A function of the colour fitted by ridge regression in every window; the mean of those that cover a pixel."""
+    height, width, _ = guide.shape
     half = GUIDE_RADIUS
 
     def windows(x: NDArray[np.float64]) -> list[list[NDArray[np.float64]]]:
-        padded = np.pad(x, half, "reflect")
+        padded = np.pad(x, ((half, half), (half, half), (0, 0)), "reflect")
         side = 2 * half + 1
         return [[padded[i : i + side, j : j + side] for j in range(width)] for i in range(height)]
 
-    slopes, offsets = np.zeros((height, width)), np.zeros((height, width))
-    guides, targets = windows(guide), windows(score)
+    functions = np.zeros((height, width, 4))
+    guides, targets = windows(guide), windows(score[..., None])
     for i in range(height):
         for j in range(width):
-            g, s = guides[i][j], targets[i][j]
-            slopes[i, j] = ((g - g.mean()) * (s - s.mean())).mean() / (g.var() + GUIDE_EPSILON)
-            offsets[i, j] = s.mean() - slopes[i, j] * g.mean()
-    slope, offset = ([[w.mean() for w in row] for row in windows(x)] for x in (slopes, offsets))
-    return np.array(slope) * guide + np.array(offset)
+            g, s = guides[i][j].reshape(-1, 3), targets[i][j].ravel()
+            # Rows that ask for slopes of 0 are the ridge.
+            ridge = np.sqrt(GUIDE_EPSILON * len(g)) * np.eye(3)
+            slope = np.linalg.lstsq(np.vstack([g - g.mean(0), ridge]), np.append(s - s.mean(), [0] * 3), rcond=None)[0]
+            functions[i, j] = *slope, s.mean() - slope @ g.mean(0)
+    means = np.array([[w.mean((0, 1)) for w in row] for row in windows(functions)])
+    return (means[..., :3] * guide).sum(-1) + means[..., 3]
 
 
-@pytest.mark.parametrize("texture", ["noise", "smooth"])
+@pytest.mark.parametrize("texture", ["noise", "smooth", "gray"])
 def test_refine_is_a_guided_filter(texture: str) -> None:
-    gray = noise(40, 56)[..., 0] if texture == "noise" else np.add.outer(np.arange(40), 2 * np.arange(56))
-    gray = gray.astype(np.uint8)
+    frame = noise(40, 56)
+    if texture != "noise":
+        frame[:] = np.add.outer(np.arange(40), 2 * np.arange(56))[..., None]
+    if texture == "smooth":
+        frame[..., 1] //= 2
+        frame[..., 2] = np.arange(40)[:, None]
     score = cv2.GaussianBlur(scores(40, 56), (0, 0), 3)
-    alpha = refine_alpha(np.dstack([gray] * 3), score)
+    alpha = refine_alpha(frame, score)
     assert alpha.dtype == np.float32
-    expected = stretched(slow_guided_filter(gray / 255, score.astype(float)))
+    expected = stretched(slow_guided_filter(frame / 255, score.astype(float)))
     np.testing.assert_allclose(alpha, expected, atol=2e-3)
+
+
+def test_refine_at_the_size_of_the_frame() -> None:
+    """What is evaluated near the edge alone is what would be evaluated everywhere."""
+    height, width = 3 * GUIDE_SIDE // 2, 2 * GUIDE_SIDE
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    person = 1 / (1 + np.exp(np.hypot(x - width / 2, y - height / 2) / 4 - 20))
+    frame = cv2.GaussianBlur(noise(height, width), (0, 0), 2) // 2 + np.uint8(100 * person)[..., None]
+    score = cv2.resize(person, (GUIDE_SIDE, 3 * GUIDE_SIDE // 4), interpolation=cv2.INTER_AREA)
+    # Half as strong, nothing is certain, so that all pixels are evaluated; the functions are linear in the score.
+    everywhere = refine_alpha(frame, 0.5 + (score - 0.5) * np.float32(0.5))
+    undone = (everywhere * (SOLID[1] - SOLID[0]) + SOLID[0] - 0.5) / 0.5 + 0.5
+    np.testing.assert_allclose(refine_alpha(frame, score), stretched(undone), atol=1e-3)
 
 
 @pytest.mark.parametrize("size", [(240, 320), (720, 1280)])

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from human_segmentation.video.composite import refine_alpha
 from human_segmentation.video.frames import Frame, Source
 from human_segmentation.video.pictures import Picture
+from human_segmentation.video.refine import refine_alpha
 from human_segmentation.video.sinks import Sink
 from human_segmentation.video.stages import ahead, newest
 from human_segmentation.video.stream import ScoreStream
