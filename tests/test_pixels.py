@@ -33,7 +33,7 @@ def test_values_are_taken_and_put() -> None:
     image, plane = rng.integers(0, 256, (20, 30, 3), np.uint8), rng.random((20, 30), np.float32)
     pixels = Pixels(where)
     np.testing.assert_array_equal(pixels.of(image), image[where > 0])
-    np.testing.assert_array_equal(pixels.of(plane), plane[where > 0][:, None])
+    np.testing.assert_array_equal(pixels.of(plane), np.dstack([plane] * 3)[where > 0])
     changed = pixels.put(255.4 - pixels.of(image), image.copy())
     np.testing.assert_array_equal(changed, np.where(where[..., None] > 0, 255 - image, image))
     negative = pixels.put_plane(-pixels.of(plane)[:, 0], plane.copy())

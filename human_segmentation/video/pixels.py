@@ -32,8 +32,10 @@ class Pixels:
         self._places = np.flatnonzero(where != 0)
 
     def of(self, image: NDArray) -> NDArray[np.float32]:
-        """The values of these pixels in a picture [H, W, C], or in a plane [H, W]: float32 [N, C or 1]."""
-        return image.reshape(-1, *image.shape[2:] or (1,)).take(self._places, axis=0).astype(np.float32)
+        """The values of these pixels in a picture [H, W, C]: float32 [N, C]; those of a plane [H, W], three times."""
+        if image.ndim == 2:
+            return image.reshape(-1).take(self._places).repeat(3).reshape(-1, 3).astype(np.float32)
+        return image.reshape(-1, image.shape[2]).take(self._places, axis=0).astype(np.float32)
 
     def enlarged(self, small: NDArray[np.float32]) -> NDArray[np.float32]:
         """The values of these pixels in a smaller picture, [h, w, C], that is enlarged linearly: float32 [N, C]."""

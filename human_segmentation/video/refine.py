@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from human_segmentation.video.pixels import Pixels, reduced
 
 Plane = NDArray[np.float32]
-GUIDE_SIDE = 192
+GUIDE_SIDE = 160
 """Longest side, in pixels, at which the guided filter fits its planes."""
-GUIDE_RADIUS = 3
+GUIDE_RADIUS = 2
 GUIDE_EPSILON = 2e-4
 SOLID = (0.2, 0.8)
 """Alphas below the first become 0 and above the second 1: what the filter leaves there is haze, no hair."""
-MARGIN = 2
+MARGIN = 1
 """So many of those pixels around the edge are computed at the size of the frame."""
 
 
@@ -41,9 +41,10 @@ def refine_alpha(frame: NDArray[np.uint8], score: NDArray[np.float32]) -> NDArra
     offset -= low / (high - low)
     alpha = sum((slope * color for slope, color in zip(slopes, guide, strict=True)), offset).clip(0, 1)
     pixels = Pixels(cv2.resize(_unsettled(alpha), (width, height), interpolation=cv2.INTER_NEAREST))
-    functions = pixels.enlarged(cv2.merge([*(slope / np.float32(255) for slope in slopes), offset]))
-    values = np.einsum("nc,nc->n", functions[:, :3], pixels.of(frame)) + functions[:, 3]
-    alpha = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_NEAREST)
+    functions = pixels.enlarged(cv2.merge([*slopes, offset]) / np.float32(255))
+    # With a fourth channel, which is 255, for the offset.
+    values = (functions * pixels.of(cv2.cvtColor(frame, cv2.COLOR_BGR2BGRA))) @ np.ones(4, np.float32)
+    alpha = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_LINEAR)
     return pixels.put_plane(values.clip(0, 1), alpha)
 
 
