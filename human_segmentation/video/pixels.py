@@ -1,11 +1,10 @@
 """Pictures with fewer pixels, and some of a picture's pixels: most of it does not need what its edges do."""
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-
-ROW = 1024
-"""Places are given to OpenCV in rows, of which it takes 32767."""
 
 
 def reduced(image: NDArray, side: int) -> NDArray:
@@ -42,17 +41,16 @@ class Pixels:
         count = len(self._places)
         if not count:
             return np.empty((0, small.shape[2]), np.float32)
-        shape = -(-count // ROW), ROW
+        # OpenCV takes places as a picture, with less than 32768 rows and columns; the last row is filled up.
+        columns = math.isqrt(count - 1) + 1
+        shape = -(-count // columns), columns
+        rows_and_columns = np.divmod(self._places.astype(np.int32), np.int32(self._size[1]))
         y, x = (
-            np.resize((place + np.float32(0.5)) * np.float32(few / many) - np.float32(0.5), shape)
-            for place, few, many in zip(self._rows_and_columns(), small.shape, self._size, strict=False)
+            np.resize((place.astype(np.float32) + np.float32(0.5)) * np.float32(few / many) - np.float32(0.5), shape)
+            for place, few, many in zip(rows_and_columns, small.shape, self._size, strict=False)
         )
         values = cv2.remap(small, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return values.reshape(-1, small.shape[2])[:count]
-
-    def _rows_and_columns(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        rows, columns = np.divmod(self._places.astype(np.int32), np.int32(self._size[1]))
-        return rows.astype(np.float32), columns.astype(np.float32)
 
     def put(self, colors: NDArray[np.float32], image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Gives these pixels of a picture, uint8 [H, W, 3], other colours, [0, 255], and returns it."""
