@@ -8,10 +8,21 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 from archive_server import FILES, Answer, fetch, zipped
 from conftest import ROOT, files_of, names
+
+
+@contextmanager
+def default_sigint():
+    """What is started here is ended by Ctrl-C: programs that a shell starts in the background inherit that they are not."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
@@ -23,10 +34,11 @@ def script(tmp_path, server):
         copy.parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / path, copy)
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        return subprocess.Popen(
-            [sys.executable, str(copy), *args],
-            env=environment, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
-        )  # fmt: skip
+        with default_sigint():
+            return subprocess.Popen(
+                [sys.executable, str(copy), *args],
+                env=environment, cwd="/", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
+            )  # fmt: skip
 
     return start
 

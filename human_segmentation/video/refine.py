@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from human_segmentation.video.pixels import Pixels, reduced
 
 Plane = NDArray[np.float32]
-GUIDE_SIDE = 160
+GUIDE_SIDE = 192
 """Longest side, in pixels, at which the guided filter fits its planes."""
-GUIDE_RADIUS = 2
+GUIDE_RADIUS = 3
 GUIDE_EPSILON = 2e-4
 SOLID = (0.2, 0.8)
 """Alphas below the first become 0 and above the second 1: what the filter leaves there is haze, no hair."""
