@@ -17,7 +17,7 @@ from conftest import ROOT, files_of, names
 
 @contextmanager
 def default_sigint():
-    """What is started here is ended by Ctrl-C: programs that a shell starts in the background inherit that they are not."""
+    """What is started here is ended by Ctrl-C; programs inherit from a shell in the background that they are not."""
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield
