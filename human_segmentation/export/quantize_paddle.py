@@ -1,7 +1,9 @@
 """INT8 `__model__` and `__params__` by Paddle's post-training quantisation, which Paddle Lite's opt reads."""
 
-from collections.abc import Sequence
+import importlib.util
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import paddle
@@ -15,12 +17,15 @@ QUANTIZED_OPERATORS = ["conv2d", "depthwise_conv2d"]
 INPUT = "image"
 
 
+def has_paddleslim() -> bool:
+    """Whether PaddleSlim is installed, which then quantises."""
+    return importlib.util.find_spec("paddleslim") is not None
+
+
 def quantize_paddle(
     source: Path, target: Path, tensors: Sequence[NDArray[np.float32]], algorithm: str, excluded: Sequence[str] = ()
 ) -> None:
-    """Quantises weights per channel and activations per tensor to int8.
-
-    PaddleSlim's `quant_post_static` is a call of the same class, with the same parameters as its result.
+    """Quantises weights per channel and activations per tensor to int8, by PaddleSlim where it is installed.
 
     Args:
         source: Folder of an exported model.
@@ -32,23 +37,40 @@ def quantize_paddle(
     with paddle.pir_utils.OldIrGuard():
         paddle.enable_static()
         try:
-            quantizer = PostTrainingQuantization(
+            _quant_post_static()(
                 executor=paddle.static.Executor(paddle.CPUPlace()),
                 model_dir=str(source),
+                quantize_model_path=str(target),
                 model_filename=PROGRAM_FILE,
                 params_filename=PARAMS_FILE,
+                save_model_filename=PROGRAM_FILE,
+                save_params_filename=PARAMS_FILE,
                 data_loader=lambda: ({INPUT: tensor} for tensor in tensors),
                 batch_nums=len(tensors),
                 algo=algorithm,
+                hist_percent=0.99999,  # Paddle's; PaddleSlim has another
                 quantizable_op_type=QUANTIZED_OPERATORS,
                 weight_quantize_type="channel_wise_abs_max",
                 onnx_format=True,
                 skip_tensor_list=list(excluded) or None,
             )
-            quantizer.quantize()
-            quantizer.save_quantized_model(str(target), model_filename=PROGRAM_FILE, params_filename=PARAMS_FILE)
         finally:
             paddle.disable_static()
     # Paddle adds endings of its own.
     (target / f"{PROGRAM_FILE}.pdmodel").rename(target / PROGRAM_FILE)
     (target / f"{PROGRAM_FILE}.pdiparams").rename(target / PARAMS_FILE)
+
+
+def _quant_post_static() -> Callable[..., None]:
+    """PaddleSlim's function of this name, or where it is missing one that calls the same class of Paddle."""
+    if has_paddleslim():
+        from paddleslim.quant import quant_post_static
+
+        return quant_post_static
+    return _call_paddle
+
+
+def _call_paddle(quantize_model_path: str, save_model_filename: str, save_params_filename: str, **options: Any) -> None:
+    quantizer = PostTrainingQuantization(**options)
+    quantizer.quantize()
+    quantizer.save_quantized_model(quantize_model_path, save_model_filename, save_params_filename)
