@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from conftest import write_image
 
-from human_segmentation.datasets.transforms import BackgroundSwap, Geometry, Texture
+from human_segmentation.datasets.transforms import BackgroundSwap, Distractors, Geometry, Texture
 
 
 def test_geometry_moves_photo_and_alpha_together():
@@ -142,3 +142,24 @@ def test_swap_replaces_the_background_alone(tmp_path):
     assert (result[14:26, 14:26] == (255, 0, 0)).all()
     assert (result[:8] == (0, 0, 255)).all()
     assert np.array_equal(BackgroundSwap([background], 1.0)(image, alpha * 0, np.random.default_rng(0)), image)
+
+
+def test_distractors_stay_behind_the_person():
+    image = np.full((90, 120, 3), 7, np.uint8)
+    alpha = np.zeros((90, 120), np.uint8)
+    alpha[:, 40:60], alpha[:, 60:80] = 255, 51
+    shapes = Distractors(probability=1.0)
+    rng = np.random.default_rng(0)
+    counts, shares = [], []
+    for _ in range(200):
+        result = shapes(image, alpha, rng)
+        changed = (result != image).any(axis=2)
+        assert not changed[:, 40:60].any()  # the person hides them
+        counts.append(len(np.unique(result[:, :40].reshape(-1, 3), axis=0)) - 1)
+        shares.append(changed[:, :40].mean())
+        assert np.abs(result[:, 60:80].astype(int) - 7).max() <= 0.8 * 248 + 1  # seen through, as much as they are
+    assert 0.1 < np.mean(np.array(counts) == 0) < 0.6  # some lie elsewhere
+    assert max(shares) > 0.3
+    assert (image == 7).all()
+    unchanged = Distractors(probability=0.0)(image, alpha, rng)
+    assert np.array_equal(unchanged, image)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from human_segmentation.datasets.list_file import Sample
 from human_segmentation.datasets.prior import draw_prior
-from human_segmentation.datasets.transforms import BackgroundSwap, Geometry, Texture
+from human_segmentation.datasets.transforms import BackgroundSwap, Distractors, Geometry, Texture
 from human_segmentation.errors import DataError
 from human_segmentation.photos import read_photo
 
@@ -145,6 +145,7 @@ class TrainingSet:
         self.plain = plain
         self.prior = prior
         self.num_classes = num_classes
+        self.distractors = Distractors()
         self.texture = Texture()
         self.set_epoch(0)
 
@@ -174,6 +175,7 @@ class TrainingSet:
         if self.swap is not None:
             image = self.swap(image, levels[..., 0], rng)
         image, planes = self.geometry(image, np.dstack([levels, 255 - valid]), self.size, rng)
+        image = self.distractors(image, planes[..., 0], rng)
         priors: tuple[NDArray[np.uint8], ...] = ()
         if self.prior:
             image, planes, prior = draw_prior(image, planes, rng)

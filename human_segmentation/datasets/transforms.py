@@ -178,6 +178,38 @@ class BackgroundSwap:
         return cv2.blendLinear(image, background, share, 1 - share)
 
 
+@dataclass(frozen=True)
+class Distractors:
+    """Plain shapes behind the person: balls, lamps and signs are no people, however round and bright they are.
+
+    Attributes:
+        probability: How often there are any.
+        most: The largest number of them.
+        sides: Their smallest and largest width and height, as a share of the shorter side of the photo.
+    """
+
+    probability: float = 0.3
+    most: int = 3
+    sides: tuple[float, float] = (0.05, 0.4)
+
+    def __call__(self, image: Image, alpha: Image, rng: np.random.Generator) -> Image:
+        """Returns a photo with them; the alpha stays."""
+        if rng.random() >= self.probability:
+            return image
+        behind = image.copy()
+        for _ in range(rng.integers(1, self.most + 1)):
+            center = rng.uniform((0, 0), alpha.shape[::-1])
+            width, height = min(alpha.shape) * rng.uniform(*self.sides, 2)
+            shape = cv2.RotatedRect(center, (width, width if rng.random() < 0.5 else height), rng.uniform(0, 180))
+            color = rng.integers(0, 256, 3).tolist()
+            if rng.random() < 0.5:
+                cv2.ellipse(behind, shape, color, cv2.FILLED, cv2.LINE_AA)
+            else:
+                cv2.fillConvexPoly(behind, np.rint(shape.points()).astype(np.int32), color, cv2.LINE_AA)
+        share = alpha.astype(np.float32) / 255
+        return cv2.blendLinear(image, behind, share, 1 - share)
+
+
 def _mix(x: NDArray[np.float32], base: NDArray[np.float32], amount: float) -> NDArray[np.float32]:
     """`base` at 0, `x` at 1, beyond `x` above 1."""
     return base + (x - base) * np.float32(amount)

@@ -16,7 +16,8 @@ def reduced(image: NDArray, side: int) -> NDArray:
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     scale = min(1.0, side / max(width, height))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    # Of a factor below two, linear interpolation leaves no pixel out, and takes a fraction of the time.
+    return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR if 2 * scale > 1 else cv2.INTER_AREA)
 
 
 class Pixels:
