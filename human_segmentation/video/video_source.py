@@ -24,6 +24,8 @@ from human_segmentation.video.track import SoundBeside, SoundTrack, Track
 
 UNSPECIFIED = 2
 """FFmpeg's number for a colour matrix that the file does not name; players then go by the height."""
+MOMENT = Fraction(1, 10)
+"""Seconds; a picture that lasts longer stands still."""
 SD_HEIGHT = 576
 """Up to this height the matrix is BT.601, above it BT.709."""
 
@@ -36,7 +38,8 @@ class VideoSource(Source):
 
     Args:
         place: The file, or an address as text.
-        span: The part that is wanted: frames from the first one at or after its start, with times from 0.
+        span: The part that is wanted: frames from the first one at or after its start, with times from 0, and one before
+            it that stands still then.
 
     Raises:
         DataError: The video is missing or none; from the iterator, when it has no frames that can be decoded.
@@ -56,6 +59,7 @@ class VideoSource(Source):
         self._stream.thread_type = "NONE"
         self.time_base = self._stream.time_base or MILLISECOND
         self.rate = self._stream.average_rate or self._stream.guessed_rate
+        self._moment = round(MOMENT / self.time_base)
         self._track = Track(media, self._container, self._stream)
         self._holes = Holes()
         self._duration = self._whole_duration()
@@ -79,18 +83,22 @@ class VideoSource(Source):
     def __iter__(self) -> Iterator[Frame]:
         start, behind = self._track.moments(self.time_base)
         count, end, whole = 0, 0.0, False
-        for stamp, decoded in self._in_order():
+        for stamp, decoded in self._from(start):
             if behind is not None and stamp >= behind:
+                if count:  # the last one may have stood still up to here
+                    self.end = max(self.end or 0.0, float((behind - start) * self.time_base))
                 break
             end = float((stamp + (decoded.duration or 0)) * self.time_base - self._track.beginning)
             if self._span.start > 0 and stamp < start:
-                self._track.damaged = 0  # in what nobody sees
                 continue
             self._repaired += decoded.is_corrupt
             part = sum(joint < (stamp + 1) * self.time_base for joint in self._track.joints)
             self._holes(stamp, decoded.duration or 0, part)
             time = float((stamp - start) * self.time_base)
-            self.end = self._end_of(time, float(decoded.duration * self.time_base)) if decoded.duration else None
+            duration = decoded.duration or 0
+            if behind is not None:
+                duration = min(duration, max(behind - stamp, self._moment))
+            self.end = self._end_of(time, float(duration * self.time_base)) if duration else None
             yield Frame(self._first_size(self._picture(decoded), time), stamp - start, time)
             count += 1
         else:
@@ -106,6 +114,22 @@ class VideoSource(Source):
         """When a frame ends. Where frames are stored in another order, FFmpeg can take one's duration for another's."""
         whole = math.inf if self._duration is None else self._duration - float(self._span.start)
         return time + duration if whole <= time else min(time + duration, whole)
+
+    def _from(self, start: int) -> Iterator[tuple[int, VideoFrame]]:
+        """`_in_order`, where a picture that stands still at the beginning of the part is there once more, at `start`."""
+        standing: VideoFrame | None = None
+        end = 0
+        for stamp, decoded in self._in_order():
+            if standing is not None and stamp > start + self._moment:
+                standing.duration = stamp - start
+                yield start, standing
+            yield stamp, decoded
+            standing, end = (decoded, stamp + (decoded.duration or 0)) if stamp < start else (None, end)
+            if standing is not None:
+                self._track.damaged = 0  # in what nobody sees
+        if standing is not None and end > start + self._moment:
+            standing.duration = end - start
+            yield start, standing
 
     def _in_order(self) -> Iterator[tuple[int, VideoFrame]]:
         """All frames with their time stamps, which rise."""
