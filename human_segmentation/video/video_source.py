@@ -38,8 +38,8 @@ class VideoSource(Source):
 
     Args:
         place: The file, or an address as text.
-        span: The part that is wanted: frames from the first one at or after its start, with times from 0, and one before
-            it that stands still then.
+        span: The part that is wanted: frames from the first one at or after its start, with times from 0, and one
+            before it that stands still then.
 
     Raises:
         DataError: The video is missing or none; from the iterator, when it has no frames that can be decoded.
@@ -116,7 +116,7 @@ class VideoSource(Source):
         return time + duration if whole <= time else min(time + duration, whole)
 
     def _from(self, start: int) -> Iterator[tuple[int, VideoFrame]]:
-        """`_in_order`, where a picture that stands still at the beginning of the part is there once more, at `start`."""
+        """`_in_order`, where a picture that stands still when the part begins comes once more, at `start`."""
         standing: VideoFrame | None = None
         end = 0
         for stamp, decoded in self._in_order():
