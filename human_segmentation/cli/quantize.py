@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
             f"{row.precision:5} {row.engine:12} {100 * row.miou:6.2f} {100 * row.boundary_iou:8.2f} "
             f"{100 * row.worst_iou:6.2f} {row.megabytes:5.2f} {row.milliseconds:6.2f}"
         )
-    print(f"INT8 for Paddle Lite: by {'PaddleSlim' if has_paddleslim() else 'Paddle; PaddleSlim is not installed'}")
+    print(f"for Paddle Lite by {'PaddleSlim' if has_paddleslim() else 'Paddle itself; PaddleSlim is not installed'}")
     if report.kept:
         print(f"in float: {', '.join(report.kept)}")
     print(args.save_dir)
