@@ -57,7 +57,7 @@ def parts(tmp_path_factory):
 def model(parts, tmp_path_factory):
     """A folder with a trained model, and the same exported to scores and to classes; what the training said."""
     folder = tmp_path_factory.mktemp("model")
-    more = ["--dataset", f"{parts / 'train.txt'}=4", "--learning_rate", 0.005, "--tensorboard"]
+    more = ["--dataset", f"{parts / 'train.txt'}=8", "--learning_rate", 0.005, "--tensorboard"]
     said = succeed(*train_command(parts, folder, "--num_classes", 3, *more))
     for name in ("softmax", "argmax"):
         flags = ["--model_dir", folder / "best_model", "--save_dir", folder / name, "--output_op", name]

@@ -45,6 +45,18 @@ def test_each_score_is_the_prior_of_the_next_frame_up_to_a_cut():
     stream = ScoreStream(recorder, None)
     noise = np.random.default_rng(0).integers(0, 256, (32, 32), dtype=np.uint8) // 4
     scenes = [np.dstack([noise] * 3) + np.uint8(10), np.dstack([255 - 2 * noise.T] * 3)]
+    scenes[0][0, 0] = 250  # somebody is there
     frames = [scenes[0], scenes[0] + np.uint8(2), scenes[1], scenes[1] - np.uint8(2)]
     means = [float(stream(frame).mean()) for frame in frames]
     assert recorder.priors == [None, pytest.approx(means[0]), None, pytest.approx(means[2])]
+
+
+def test_haze_alone_is_nobody():
+    recorder = Recorder()
+    stream = ScoreStream(recorder, None)
+    haze = np.full((32, 32, 3), 127, np.uint8)
+    assert not stream(haze).any()
+    assert not stream.found
+    haze[3, 4] = 128
+    np.testing.assert_array_equal(stream(haze), haze[..., 0].astype(np.float32) / 255)
+    assert stream.found

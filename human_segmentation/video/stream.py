@@ -50,7 +50,10 @@ class ScoreStream:
         if self._is_cut(resized):
             self.reset()
         score = self.prior = self.predictor.score(resized, self.prior)
-        self.found = self.found or bool(score.max() > LIKELY)
+        if score.max() > LIKELY:
+            self.found = True
+        else:  # nobody is there, and what is left is haze
+            score = np.zeros_like(score)
         if self.tracker is not None:
             score = self.tracker(resized, score)
         return self.predictor.preprocess.crop(score, image.shape[1::-1])
