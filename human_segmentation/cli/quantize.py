@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
     from human_segmentation.datasets.list_file import read_list
     from human_segmentation.export.quantize import quantize_model
-    from human_segmentation.export.quantize_paddle import has_paddleslim
+    from human_segmentation.export.quantize_paddle import paddleslim
     from human_segmentation.files import check_not_same
     from human_segmentation.inference.model_config import ModelConfig
     from human_segmentation.training.checkpoint import load_network
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
             f"{row.precision:5} {row.engine:12} {100 * row.miou:6.2f} {100 * row.boundary_iou:8.2f} "
             f"{100 * row.worst_iou:6.2f} {row.megabytes:5.2f} {row.milliseconds:6.2f}"
         )
-    print(f"for Paddle Lite by {'PaddleSlim' if has_paddleslim() else 'Paddle itself; PaddleSlim is not installed'}")
+    print(f"for Paddle Lite by {'PaddleSlim' if paddleslim() else 'Paddle itself, without PaddleSlim'}")
     if report.kept:
         print(f"in float: {', '.join(report.kept)}")
     print(args.save_dir)

@@ -1,6 +1,5 @@
 """INT8 `__model__` and `__params__` by Paddle's post-training quantisation, which Paddle Lite's opt reads."""
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,13 @@ QUANTIZED_OPERATORS = ["conv2d", "depthwise_conv2d"]
 INPUT = "image"
 
 
-def has_paddleslim() -> bool:
-    """Whether PaddleSlim is installed, which then quantises."""
-    return importlib.util.find_spec("paddleslim") is not None
+def paddleslim() -> Callable[..., None] | None:
+    """PaddleSlim's `quant_post_static`; None where PaddleSlim or something that it needs is not installed."""
+    try:
+        from paddleslim.quant import quant_post_static
+    except ImportError:
+        return None
+    return quant_post_static
 
 
 def quantize_paddle(
@@ -37,7 +40,7 @@ def quantize_paddle(
     with paddle.pir_utils.OldIrGuard():
         paddle.enable_static()
         try:
-            _quant_post_static()(
+            (paddleslim() or _call_paddle)(
                 executor=paddle.static.Executor(paddle.CPUPlace()),
                 model_dir=str(source),
                 quantize_model_path=str(target),
@@ -61,16 +64,8 @@ def quantize_paddle(
     (target / f"{PROGRAM_FILE}.pdiparams").rename(target / PARAMS_FILE)
 
 
-def _quant_post_static() -> Callable[..., None]:
-    """PaddleSlim's function of this name, or where it is missing one that calls the same class of Paddle."""
-    if has_paddleslim():
-        from paddleslim.quant import quant_post_static
-
-        return quant_post_static
-    return _call_paddle
-
-
 def _call_paddle(quantize_model_path: str, save_model_filename: str, save_params_filename: str, **options: Any) -> None:
+    """What PaddleSlim's function does, with the class of Paddle that it calls."""
     quantizer = PostTrainingQuantization(**options)
     quantizer.quantize()
     quantizer.save_quantized_model(quantize_model_path, save_model_filename, save_params_filename)
