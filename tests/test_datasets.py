@@ -6,7 +6,7 @@ from PIL import Image
 
 from human_segmentation.datasets.dataset import TrainingSet, WeightedSamples, read_sample
 from human_segmentation.datasets.list_file import Sample, read_list
-from human_segmentation.datasets.transforms import Texture
+from human_segmentation.datasets.transforms import Distractors, Texture
 from human_segmentation.errors import DataError
 
 
@@ -230,3 +230,14 @@ def test_numbers_of_a_palette_count_not_its_colours(tmp_path):
     (tmp_path / "label.png").write_bytes((tmp_path / "label.png").read_bytes()[:60])
     with pytest.raises(DataError, match=r"label\.png"):
         read_sample(Sample(tmp_path / "photo.png", tmp_path / "label.png"))
+
+
+def test_a_third_of_the_photos_have_shapes_behind_the_people(folder):
+    samples = [WeightedSamples([Sample(folder / "a.png", None)], 400)]
+    with_shapes, without = TrainingSet(samples, (32, 32)), TrainingSet(samples, (32, 32))
+    without.distractors = Distractors(probability=0)
+    differ = 0
+    for one, other in zip(with_shapes, without, strict=True):
+        assert np.array_equal(one[0], other[0])  # nobody
+        differ += not np.array_equal(one[2], other[2])
+    assert 80 < differ < 160

@@ -45,3 +45,11 @@ def test_a_reduced_picture_has_the_mean_of_the_large_one(size: tuple[int, int], 
     small = reduced(image, 48)
     assert small.shape == few
     assert small.mean() == pytest.approx(image.mean(), abs=2e-3)
+
+
+def test_a_ramp_stays_a_ramp() -> None:
+    """By less than two it is interpolated, which gives a ramp the means of areas but for the rim."""
+    rows, columns = np.indices((66, 90), np.float32)
+    image = np.dstack([rows, columns])
+    expected = cv2.resize(image, (48, 35), interpolation=cv2.INTER_AREA)
+    np.testing.assert_allclose(reduced(image, 48)[1:-1, 1:-1], expected[1:-1, 1:-1], atol=1 / 32)

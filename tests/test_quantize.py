@@ -53,7 +53,7 @@ def photos(tmp_path_factory, model):
 def quantized(model, photos, tmp_path_factory):
     folder = tmp_path_factory.mktemp("quantized") / "out"
     samples = read_list(photos / "list.txt", photos)
-    return folder, quantize_model(*model, samples[:4], samples, folder, max_drop=1.0)
+    return folder, quantize_model(*model, samples[:4], samples, folder)
 
 
 def test_int8_keeps_the_mask_on_every_engine(quantized):
@@ -62,9 +62,9 @@ def test_int8_keeps_the_mask_on_every_engine(quantized):
         (precision, engine) for precision in ("fp32", "INT8") for engine in ENGINES
     }
     for row in report.measurements:
-        assert row.miou > (0.999 if row.precision == "fp32" else 0.99), row
+        assert row.miou > (0.999 if row.precision == "fp32" else 0.995), row
         assert row.megabytes < (6.5 if row.precision == "fp32" else 2.05), row
-    assert report.kept == []
+    assert report.kept == ["layer1_2.conv.weight"]  # in Paddle's; with it in INT8, that has 99.44
     assert {path.name for path in folder.iterdir()} == {"__model__", "__params__", "model.onnx", "model.yml"}
     written = ModelConfig.read(folder)
     assert (written.status, written.metrics) == ("Quant", {})
@@ -124,11 +124,11 @@ def test_layers_that_int8_ruins_stay_in_float(photos, tmp_path):
         label = tmp_path / sample.image.name
         cv2.imwrite(str(label), np.uint8(255) * (predictor.alpha(cv2.imread(str(sample.image))) > 0.5))
         samples.append(Sample(sample.image, label))
-    report = quantize_model(network, config, samples[:4], samples, tmp_path / "out", max_drop=5.0)
+    report = quantize_model(network, config, samples[:4], samples, tmp_path / "out", max_drop=3.0)
     assert report.kept == ["1.conv.weight", "2.conv.weight"]
     floats = {row.engine: row.miou for row in report.measurements if row.precision == "fp32"}
     assert min(floats.values()) > 0.999
-    assert all(row.miou > floats[row.engine] - 0.05 for row in report.measurements)
+    assert all(row.miou > floats[row.engine] - 0.03 for row in report.measurements)
 
 
 def test_a_bound_that_cannot_be_met_names_layers_and_leaves_nothing(tmp_path):

@@ -150,15 +150,14 @@ def test_distractors_stay_behind_the_person():
     alpha[:, 40:60], alpha[:, 60:80] = 255, 51
     shapes = Distractors(probability=1.0)
     rng = np.random.default_rng(0)
-    counts, shares = [], []
+    shares = []
     for _ in range(200):
         result = shapes(image, alpha, rng)
         changed = (result != image).any(axis=2)
         assert not changed[:, 40:60].any()  # the person hides them
-        counts.append(len(np.unique(result[:, :40].reshape(-1, 3), axis=0)) - 1)
         shares.append(changed[:, :40].mean())
         assert np.abs(result[:, 60:80].astype(int) - 7).max() <= 0.8 * 248 + 1  # seen through, as much as they are
-    assert 0.1 < np.mean(np.array(counts) == 0) < 0.6  # some lie elsewhere
+    assert 0.1 < np.mean(np.array(shares) == 0) < 0.6  # some lie elsewhere
     assert max(shares) > 0.3
     assert (image == 7).all()
     unchanged = Distractors(probability=0.0)(image, alpha, rng)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 def reduced(image: NDArray, side: int) -> NDArray:
-    """A picture whose longest side is at most `side`, each pixel the average of those that it stands for."""
+    """A picture whose longest side is at most `side`, each pixel an average of those that it stands for."""
     height, width = image.shape[:2]
     # OpenCV halves in a quarter of the time that it takes for any other size.
     while max(height, width) >= 2 * side and height % 2 == width % 2 == 0:

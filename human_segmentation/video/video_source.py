@@ -83,7 +83,7 @@ class VideoSource(Source):
     def __iter__(self) -> Iterator[Frame]:
         start, behind = self._track.moments(self.time_base)
         count, end, whole = 0, 0.0, False
-        for stamp, decoded in self._from(start):
+        for stamp, decoded in self._from(start) if self._span.start > 0 else self._in_order():
             if behind is not None and stamp >= behind:
                 if count:  # the last one may have stood still up to here
                     self.end = max(self.end or 0.0, float((behind - start) * self.time_base))
