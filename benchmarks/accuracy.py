@@ -11,9 +11,9 @@ it, and all of them are a set too. Other programs are given by the commands that
     "Robust Video Matting=node benchmarks/rvm_masks.mjs HOME"             npm install, see there
 
 Columns, in percent: pooled mIoU, person IoU averaged over photographs, Boundary IoU, each of the mask at the size of
-the photograph. A model has two rows: with its score enlarged, as others enlarge their own, and refined on the
-photograph, as the commands do it. Milliseconds are of one 640x360 frame, from the frame to its score; ours on one
-thread, others' as they are.
+the photograph. A model has three rows: with its score enlarged, as others enlarge their own; refined on the
+photograph, as the commands do it with the frames of a video; and refined after a closer look, as they do it with
+photos. Milliseconds are of one 640x360 frame, from the frame to its score; ours on one thread, others' as they are.
 """
 
 import argparse
@@ -33,7 +33,8 @@ from human_segmentation.datasets.dataset import read_sample
 from human_segmentation.datasets.list_file import Sample, read_list
 from human_segmentation.shipped import sample_photo
 from human_segmentation.training.metrics import SegmentationMetrics
-from human_segmentation.video.refine import refine_alpha
+from human_segmentation.video.look import CloserLook
+from human_segmentation.video.stream import ScoreStream
 
 COLUMNS = ("miou", "foreground_iou_per_photo", "boundary_iou")
 RUNS = 50
@@ -44,12 +45,12 @@ def call_frame() -> NDArray[np.uint8]:
     return cv2.resize(cv2.imread(str(sample_photo())), (640, 640))[140:500].copy()
 
 
-def milliseconds(model: hs.Predictor) -> float:
+def milliseconds(look_at: ScoreStream | CloserLook) -> float:
     """The median time of a frame."""
     frame, times = call_frame(), []
     for _ in range(RUNS):
         start = time.perf_counter()
-        model.score(model.preprocess.resize(frame))
+        look_at(frame)
         times.append(time.perf_counter() - start)
     return 1000 * float(np.median(times))
 
@@ -59,12 +60,12 @@ def enlarged(model: hs.Predictor) -> Callable[[Sample, NDArray[np.uint8]], NDArr
     return lambda _, photo: model.alpha(photo)
 
 
-def refined(model: hs.Predictor) -> Callable[[Sample, NDArray[np.uint8]], NDArray[np.float32]]:
+def refined(look_at: ScoreStream | CloserLook) -> Callable[[Sample, NDArray[np.uint8]], NDArray[np.float32]]:
     """The alpha as the commands make it."""
 
     def alpha(_: Sample, photo: NDArray[np.uint8]) -> NDArray[np.float32]:
-        rules = model.preprocess
-        return refine_alpha(photo, rules.crop(model.score(rules.resize(photo)), photo.shape[1::-1]))
+        look_at.reset()
+        return look_at(photo).alpha(photo)
 
     return alpha
 
@@ -121,9 +122,11 @@ def main() -> None:
     for folder in args.model_dir:
         model = hs.load_model(folder, threads=1)
         name = "the one that ships" if folder is None else folder.name
-        ms = milliseconds(model)
-        print_row(name, enlarged(model), samples, args.kinds, ms)
-        print_row(f"{name}, refined", refined(model), samples, args.kinds, ms)
+        looks = {"refined": ScoreStream(model, None), "closer, refined": CloserLook(model)}
+        ms = {way: milliseconds(look_at) for way, look_at in looks.items()}
+        print_row(name, enlarged(model), samples, args.kinds, ms["refined"])
+        for way, look_at in looks.items():
+            print_row(f"{name}, {way}", refined(look_at), samples, args.kinds, ms[way])
 
 
 if __name__ == "__main__":

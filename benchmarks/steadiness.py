@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 import human_segmentation as hs
 from human_segmentation.training.matting import dtssd, mad
 from human_segmentation.training.metrics import SegmentationMetrics
-from human_segmentation.video.refine import refine_alpha
 from human_segmentation.video.stream import ScoreStream
 from human_segmentation.video.temporal import TRACKERS, Tracker
 
@@ -31,8 +30,8 @@ HELD_OUT = 4
 
 def alphas(predictor: hs.Predictor, tracker: Tracker | None, frames: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
     """The alpha of every frame, float32 [T, H, W]."""
-    score_of = ScoreStream(predictor, tracker)
-    return np.stack([refine_alpha(frame, score_of(frame)) for frame in frames])
+    look_at = ScoreStream(predictor, tracker)
+    return np.stack([look_at(frame).alpha(frame) for frame in frames])
 
 
 def lag(found: NDArray[np.float32], truth: NDArray[np.float32]) -> int:

@@ -76,10 +76,10 @@ def main() -> None:
         maker = multiprocessing.Process(target=make_clip, args=(clip, frames))
         maker.start()
         maker.join()
-        score_of = ScoreStream(hs.load_model(threads=1), FlowTracker())
+        look_at = ScoreStream(hs.load_model(threads=1), FlowTracker())
         log = MemoryLog()
         with VideoSource(clip) as source, VideoSink(output, source) as sink:
-            run_pipeline(source, score_of, on(image_file(DATA / "background.jpg")), [sink, log])
+            run_pipeline(source, look_at, on(image_file(DATA / "background.jpg")), [sink, log])
     print(f"growth after the first {STEP} frames: {max(log.rows) - log.rows[0]:.1f} MiB")
 
 

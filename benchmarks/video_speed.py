@@ -24,7 +24,6 @@ from human_segmentation.video.frames import Source
 from human_segmentation.video.memory import keep_freed_memory
 from human_segmentation.video.pictures import on
 from human_segmentation.video.pipeline import run_pipeline
-from human_segmentation.video.refine import refine_alpha
 from human_segmentation.video.stream import ScoreStream
 from human_segmentation.video.temporal import FlowTracker
 from human_segmentation.video.video_sink import VideoSink
@@ -57,25 +56,25 @@ def pass_through(clip: Path, output: Path) -> float:
 
 def ready_stream(clip: Path, threads: int) -> ScoreStream:
     """The shipped model's scores; the network is compiled for the clip, which the first frame brings about."""
-    score_of = ScoreStream(hs.load_model(threads=threads), FlowTracker())
+    look_at = ScoreStream(hs.load_model(threads=threads), FlowTracker())
     with VideoSource(clip) as source:
-        score_of(next(iter(source)).image)
-    score_of.reset()
-    return score_of
+        look_at(next(iter(source)).image)
+    look_at.reset()
+    return look_at
 
 
 def replaced(clip: Path, output: Path) -> float:
     """Frames per second of the whole loop."""
-    score_of = ready_stream(clip, THREADS)
+    look_at = ready_stream(clip, THREADS)
     start = time.perf_counter()
     with VideoSource(clip) as source, VideoSink(output, source) as sink:
-        count = run_pipeline(source, score_of, on(image_file(BACKGROUND)), [sink]).frames
+        count = run_pipeline(source, look_at, on(image_file(BACKGROUND)), [sink]).frames
     return count / (time.perf_counter() - start)
 
 
 def shares(clip: Path, output: Path) -> dict[str, float]:
     """Milliseconds of one thread that each stage takes for a frame, one after the other."""
-    score_of, picture = ready_stream(clip, 1), on(image_file(BACKGROUND))
+    look_at, picture = ready_stream(clip, 1), on(image_file(BACKGROUND))
     spent = dict.fromkeys(("decode", "predict", "refine", "composite", "encode"), 0.0)
     count = 0
     with VideoSource(clip) as source, VideoSink(output, source) as sink:
@@ -86,9 +85,9 @@ def shares(clip: Path, output: Path) -> dict[str, float]:
             if frame is None:
                 break
             times.append(time.thread_time())
-            score = score_of(frame.image)
+            look = look_at(frame.image)
             times.append(time.thread_time())
-            alpha = refine_alpha(frame.image, score)
+            alpha = look.alpha(frame.image)
             times.append(time.thread_time())
             image = picture(frame, alpha)
             times.append(time.thread_time())

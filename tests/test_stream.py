@@ -18,12 +18,12 @@ def test_after_a_reset_the_next_frame_is_the_first(tracker):
     frames = [np.roll(photo, 4 * shift, 1) for shift in range(3)]
     stream = ScoreStream(model, tracker())
     stream(frames[0])
-    smoothed = stream(frames[1])
-    plain = ScoreStream(model, None)(frames[1])
+    smoothed = stream(frames[1]).score
+    plain = ScoreStream(model, None)(frames[1]).score
     assert np.abs(smoothed - plain).max() > 0.01
     stream.reset()
     assert stream.prior is None
-    np.testing.assert_array_equal(stream(frames[1]), plain)
+    np.testing.assert_array_equal(stream(frames[1]).score, plain)
 
 
 class Recorder:
@@ -47,7 +47,7 @@ def test_each_score_is_the_prior_of_the_next_frame_up_to_a_cut():
     scenes = [np.dstack([noise] * 3) + np.uint8(10), np.dstack([255 - 2 * noise.T] * 3)]
     scenes[0][0, 0] = 250  # somebody is there
     frames = [scenes[0], scenes[0] + np.uint8(2), scenes[1], scenes[1] - np.uint8(2)]
-    means = [float(stream(frame).mean()) for frame in frames]
+    means = [float(stream(frame).score.mean()) for frame in frames]
     assert recorder.priors == [None, pytest.approx(means[0]), None, pytest.approx(means[2])]
 
 
@@ -56,10 +56,10 @@ def test_haze_alone_is_nobody():
     stream = ScoreStream(recorder, None)
     noise = np.random.default_rng(0).integers(0, 128, (32, 32), dtype=np.uint8)
     haze = np.dstack([noise] * 3)
-    assert not stream(haze).any()
+    assert not stream(haze).score.any()
     assert not stream.found
     somebody = haze.copy()
     somebody[3, 4] = 128
-    np.testing.assert_array_equal(stream(somebody), somebody[..., 0].astype(np.float32) / 255)
+    np.testing.assert_array_equal(stream(somebody).score, somebody[..., 0].astype(np.float32) / 255)
     assert stream.found
     assert recorder.priors == [None, pytest.approx(noise.mean() / 255)]  # the network sees what it said itself

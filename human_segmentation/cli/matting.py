@@ -19,7 +19,9 @@ from human_segmentation.inference.predictor import Predictor
 from human_segmentation.video.background import Background
 from human_segmentation.video.choice import PictureChoice
 from human_segmentation.video.frames import Source
+from human_segmentation.video.look import CloserLook
 from human_segmentation.video.memory import keep_freed_memory
+from human_segmentation.video.photo_source import PhotoSource
 from human_segmentation.video.pictures import on
 from human_segmentation.video.pipeline import Summary, run_pipeline
 from human_segmentation.video.sinks import Sink
@@ -93,18 +95,19 @@ def _run(job: Job, backgrounds: Sequence[Background], predictor: Predictor, whol
     pictures = [on(background) for background in backgrounds] if job.kind == "composite" else [OUTPUT_TYPES[job.kind]]
     with ExitStack() as stack:
         source = stack.enter_context(open_source(job.args))
-        scores = ScoreStream(predictor, TRACKERS[job.args.temporal]())
-        picture = PictureChoice(pictures, scores.reset)
+        photo = isinstance(source, PhotoSource)
+        look_at = CloserLook(predictor) if photo else ScoreStream(predictor, TRACKERS[job.args.temporal]())
+        picture = PictureChoice(pictures, look_at.reset)
         stop = stack.enter_context(stop_requests(source))  # until the sinks are closed
         sinks = open_sinks(job, source, picture.press)
         for sink in sinks:
             stack.enter_context(sink)
-        summary = run_pipeline(source, scores, picture, sinks, stop)
+        summary = run_pipeline(source, look_at, picture, sinks, stop)
         if summary.interrupted and (whole or not summary.frames):
             raise KeyboardInterrupt  # an error is what makes sinks leave nothing
     parts: list[Source | Background | Sink] = [source, *backgrounds, *sinks]
     notes = [note for part in parts for note in part.notes()]
-    if not scores.found and summary.frames:
+    if not look_at.found and summary.frames:
         notes.append(f"{input_path(job.args) or 'the camera'}: nobody was found")
     for note in notes:
         tqdm.write(f"warning: {note}", file=sys.stderr)  # many inputs have a bar of their own

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from human_segmentation.video.frames import Frame, Source
+from human_segmentation.video.look import CloserLook, Look
 from human_segmentation.video.pictures import Picture
-from human_segmentation.video.refine import refine_alpha
 from human_segmentation.video.sinks import Sink
 from human_segmentation.video.stages import ahead, newest
 from human_segmentation.video.stream import ScoreStream
@@ -30,7 +30,11 @@ class Summary:
 
 
 def run_pipeline(
-    source: Source, score_of: ScoreStream, picture: Picture, sinks: list[Sink], stop: threading.Event | None = None
+    source: Source,
+    look_at: ScoreStream | CloserLook,
+    picture: Picture,
+    sinks: list[Sink],
+    stop: threading.Event | None = None,
 ) -> Summary:
     """Takes the people out of every frame and makes a picture of them.
 
@@ -39,7 +43,7 @@ def run_pipeline(
 
     Args:
         source: Where frames come from; it has been entered.
-        score_of: Finds the people.
+        look_at: Finds the people.
         picture: What a frame and its alpha become.
         sinks: Where pictures go; they have been entered. The loop ends when one of them wants no more.
         stop: Ends the loop after the frame at hand when it is set, see `stop.stop_requests`; None: nothing does.
@@ -48,12 +52,12 @@ def run_pipeline(
         What was done.
     """
 
-    def scored(frame: Frame) -> tuple[Frame, NDArray[np.float32]]:
-        return frame, score_of(frame.image)
+    def scored(frame: Frame) -> tuple[Frame, Look]:
+        return frame, look_at(frame.image)
 
-    def composed(pair: tuple[Frame, NDArray[np.float32]]) -> tuple[NDArray[np.uint8], int]:
-        frame, score = pair
-        return picture(frame, refine_alpha(frame.image, score)), frame.pts
+    def composed(pair: tuple[Frame, Look]) -> tuple[NDArray[np.uint8], int]:
+        frame, look = pair
+        return picture(frame, look.alpha(frame.image)), frame.pts
 
     if source.live:
         pictures = (composed(scored(frame)) for frame in newest(source))

@@ -4,11 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from human_segmentation.inference.predictor import Predictor
+from human_segmentation.video.look import LIKELY, Look
 from human_segmentation.video.scene import SceneCuts
 from human_segmentation.video.temporal import Tracker
-
-LIKELY = 0.5
-"""A score above that is likelier to be a person than not."""
 
 
 class ScoreStream:
@@ -37,15 +35,8 @@ class ScoreStream:
         if self.tracker is not None:
             self.tracker.reset()
 
-    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Computes the score of the next frame.
-
-        Args:
-            image: uint8 [H, W, 3] BGR.
-
-        Returns:
-            float32 [h, w] in [0, 1], the part of the network's output that shows the frame.
-        """
+    def __call__(self, image: NDArray[np.uint8]) -> Look:
+        """Looks at the next frame, uint8 [H, W, 3] BGR."""
         resized = self.predictor.preprocess.resize(image)
         if self._is_cut(resized):
             self.reset()
@@ -56,4 +47,4 @@ class ScoreStream:
             score = np.zeros_like(score)
         if self.tracker is not None:
             score = self.tracker(resized, score)
-        return self.predictor.preprocess.crop(score, image.shape[1::-1])
+        return Look(self.predictor.preprocess.crop(score, image.shape[1::-1]))

@@ -1,0 +1,115 @@
+"""Photos are looked at twice: as a whole, and the people in them from closer by."""
+
+import cv2
+import numpy as np
+import pytest
+from conftest import ROOT
+
+import human_segmentation as hs
+from human_segmentation.inference.preprocess import Preprocess
+from human_segmentation.video.look import CloserLook, Window, people_in
+from human_segmentation.video.refine import refine_alpha
+from human_segmentation.video.stream import ScoreStream
+
+
+class Bright:
+    """A predictor that sees 32x32 pixels and takes what is bright for people; keeps what it was shown."""
+
+    def __init__(self):
+        self.preprocess = Preprocess(32, 32)
+        self.seen = []
+
+    def score(self, resized):
+        self.seen.append(resized)
+        return resized[..., 0].astype(np.float32) / 255
+
+
+@pytest.mark.parametrize(
+    ("there", "window"),
+    [
+        # rows and columns of a score of 20x40 that are people, and the part of a photo of 400x200 that shows them
+        ((slice(5, 15), slice(10, 20)), Window(85, 35, 130, 130)),
+        ((slice(5, 20), slice(10, 20)), Window(85, 28, 130, 172)),  # nothing is below the photo
+        ((slice(0, 20), slice(20, 22)), Window(150, 0, 120, 200)),  # not narrower than 0.6 of its height
+        ((slice(0, 20), slice(38, 40)), Window(280, 0, 120, 200)),
+        ((slice(9, 11), slice(4, 30)), Window(1, 0, 338, 200)),  # as high as the photo, and wider than that
+        ((slice(0, 20), slice(0, 40)), Window(0, 0, 400, 200)),
+    ],
+)
+def test_the_part_with_the_people_has_a_margin_and_no_extreme_aspect(there, window):
+    score = np.zeros((20, 40), np.float32)
+    score[there] = 0.6
+    score[0, :5] = np.maximum(0.5, score[0, :5])  # no likelier than not
+    assert people_in(score, (400, 200), 0.15) == window
+
+
+def test_the_second_look_sees_the_people_alone():
+    photo = np.zeros((200, 400, 3), np.uint8)
+    photo[60:140, 100:200] = 250
+    predictor = Bright()
+    look_at = CloserLook(predictor)
+    look = look_at(photo)
+    assert look_at.found
+    assert (look.window.left, look.window.top) < (100, 60)
+    part = photo[
+        look.window.top : look.window.top + look.window.height, look.window.left : look.window.left + look.window.width
+    ]
+    np.testing.assert_array_equal(predictor.seen[1], predictor.preprocess.resize(part))
+    alpha = look.alpha(photo)
+    np.testing.assert_array_equal(look.window.of(alpha), refine_alpha(np.ascontiguousarray(part), look.score))
+    outside = alpha.copy()
+    look.window.of(outside)[:] = 0
+    assert not outside.any()
+    np.testing.assert_array_equal(alpha > 0.5, photo[..., 0] > 0)
+
+
+def test_an_arm_that_only_the_second_look_sees_is_not_cut_off():
+    photo = np.zeros((200, 400, 3), np.uint8)
+    photo[60:140, 100:200] = 250
+    photo[98:101, 200:235] = 250  # 3 of 6.25 pixels high: too thin for the first look, and not for the second
+    predictor = Bright()
+    look = CloserLook(predictor)(photo)
+    assert [seen.shape for seen in predictor.seen] == [(32, 32, 3)] * 3
+    assert look.window.left + look.window.width > 235
+
+
+def test_people_who_fill_the_photo_are_looked_at_once():
+    photo = np.zeros((200, 400, 3), np.uint8)
+    photo[10:190, 20:390] = 250
+    predictor = Bright()
+    look = CloserLook(predictor)(photo)
+    assert len(predictor.seen) == 1
+    assert look.window is None
+    np.testing.assert_array_equal(look.alpha(photo), refine_alpha(photo, look.score))
+
+
+def test_nobody_is_looked_at_once():
+    predictor = Bright()
+    look_at = CloserLook(predictor)
+    assert not look_at(np.full((50, 60, 3), 120, np.uint8)).alpha(np.zeros((50, 60, 3), np.uint8)).any()
+    assert len(predictor.seen) == 1
+    assert not look_at.found
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (2, 3)])
+def test_photos_of_few_pixels(size):
+    photo = np.zeros((*size, 3), np.uint8)
+    photo[size[0] // 2, size[1] // 2] = 255
+    assert CloserLook(Bright())(photo).alpha(photo).shape == size
+
+
+def test_a_small_person_is_found_better_than_at_the_first_look():
+    photo = cv2.imread(str(ROOT / "data/human_image.jpg"))[:340]  # without the helmet
+    model = hs.load_model()
+    person = cv2.merge([ScoreStream(model, None)(photo).alpha(photo)] * 3)
+    scene = cv2.resize(cv2.imread(str(ROOT / "data/background.jpg")), (800, 450), interpolation=cv2.INTER_AREA)
+    truth = np.zeros((450, 800), np.float32)
+    photo, person = (cv2.resize(x, (300, 200), interpolation=cv2.INTER_AREA) for x in (photo, person))
+    place = (slice(250, 450), slice(250, 550))
+    scene[place] = person * photo + (1 - person) * scene[place]
+    truth[place] = person[..., 0]
+    first, closer = (
+        float(np.abs(look_at(scene).alpha(scene) - truth).mean())
+        for look_at in (ScoreStream(model, None), CloserLook(model))
+    )
+    assert closer < 0.7 * first
