@@ -92,7 +92,8 @@ def test_packets_of_which_a_part_is_damaged_are_repaired_and_counted(tmp_path: P
     data, there = bytearray(path.read_bytes()), places(path)
     for number in (20, 30):
         start, size = there[number]
-        data[start + size // 2 : start + size // 2 + 60] = bytes(60)
+        behind = start + size * 3 // 4  # nothing can be repaired without the head
+        data[behind : behind + 60] = bytes(60)
     whole = [frame.image for frame in read(path)[1]]
     path.write_bytes(data)
     source, read_frames = read(path)

@@ -33,8 +33,12 @@ READERS = {"inference": ("openvino", "paddle"), "quant": ("openvino", "onnxrunti
 
 
 @pytest.mark.parametrize("image_shape", [None, (256, 144)])
-@pytest.mark.parametrize(("kind", "tolerance"), [("inference", 1e-3), ("quant", 0.15)])
-def test_engines_agree_on_the_shipped_model(photo, image_shape, kind, tolerance):
+@pytest.mark.parametrize(
+    ("kind", "tolerances"),
+    # in INT8, Paddle has a file of its own, whose ranges are others
+    [("inference", {"paddle": 1e-3}), ("quant", {"onnxruntime": 0.12, "paddle": 0.2})],
+)
+def test_engines_agree_on_the_shipped_model(photo, image_shape, kind, tolerances):
     folder = WEIGHTS / f"humanseg_mobile_{kind}"
     assert tuple(name for name in ENGINES if engines.model_files(folder, name)) == READERS[kind]
     scores = {}
@@ -45,9 +49,10 @@ def test_engines_agree_on_the_shipped_model(photo, image_shape, kind, tolerance)
     assert scores["openvino"].shape == (image_shape or (192, 192))[::-1]
     assert scores["openvino"].max() > 0.9
     assert scores["openvino"].min() < 0.1
-    for name, score in scores.items():
-        assert np.abs(score - scores["openvino"]).max() < tolerance, name
-        assert np.abs(score - scores["openvino"]).mean() < tolerance / 20, name
+    for name, tolerance in tolerances.items():
+        difference = np.abs(scores[name] - scores["openvino"])
+        assert difference.max() < tolerance, name
+        assert difference.mean() < min(tolerance, 0.15) / 20, name
 
 
 def test_runs_what_paddlex_exported(legacy):

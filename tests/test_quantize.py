@@ -41,7 +41,7 @@ def photos(tmp_path_factory, model):
     rows = []
     with VideoSource(ROOT / "data" / "video_test.mp4") as source:
         for index, frame in enumerate(source):
-            if index % 17 == 0:
+            if index % 15 == 10:
                 cv2.imwrite(str(folder / f"{index}.png"), frame.image)
                 cv2.imwrite(str(folder / f"{index}_mask.png"), np.uint8(255) * (predictor.alpha(frame.image) > 0.5))
                 rows.append(f"{index}.png {index}_mask.png\n")
@@ -64,7 +64,7 @@ def test_int8_keeps_the_mask_on_every_engine(quantized):
     for row in report.measurements:
         assert row.miou > (0.999 if row.precision == "fp32" else 0.995), row
         assert row.megabytes < (6.5 if row.precision == "fp32" else 2.05), row
-    assert report.kept == ["layer1_2.conv.weight"]  # in Paddle's; with it in INT8, that has 99.44
+    assert not report.kept
     assert {path.name for path in folder.iterdir()} == {"__model__", "__params__", "model.onnx", "model.yml"}
     written = ModelConfig.read(folder)
     assert (written.status, written.metrics) == ("Quant", {})
@@ -91,9 +91,25 @@ def test_what_is_written_is_int8(quantized):
     assert b"dequantize_linear" in (folder / "__model__").read_bytes()
 
 
+@pytest.mark.parametrize(("name", "depthwise"), [("humanseg_mobile_quant", 0), ("portraitnet_quant", 27)])
+def test_sums_of_two_products_do_not_overflow(name, depthwise):
+    """Without VNNI they have 16 bits, and inputs have 8; where a channel is filtered by itself there are none."""
+    graph = onnx.load(str(ROOT / "pretrain_weights" / name / "model.onnx")).graph
+    initializers = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    producers = {name: node for node in graph.node for name in node.output}
+    largest = {False: [], True: []}
+    for node in graph.node:
+        if node.op_type in ("Conv", "ConvTranspose") and node.input[1] in producers:
+            weight = initializers[producers[node.input[1]].input[0]].astype(int)
+            alone = any(attribute.name == "group" and attribute.i > 1 for attribute in node.attribute)
+            largest[alone].append(abs(weight).max())
+    assert max(largest[False]) == 64
+    assert largest[True] == [127] * depthwise
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_scores_are_near_those_of_the_float_model(engine, quantized, photos):
-    frame = cv2.imread(str(photos / "17.png"))
+    frame = cv2.imread(str(photos / "25.png"))
     expected = hs.load_model(photos / "float").alpha(frame)
     found = hs.load_model(quantized[0], engine=engine).alpha(frame)
     assert 0 < np.abs(found - expected).mean() < 0.01
@@ -114,7 +130,7 @@ def ruin(layer, behind):
 def test_layers_that_int8_ruins_stay_in_float(photos, tmp_path):
     """What the first of the two writes and what the second reads is ruined: both must stay."""
     paddle.seed(1)
-    network = nn.Sequential(ConvBN(3, 8, 7), ConvBN(8, 8, 5), ConvBN(8, 8, 5), nn.Conv2D(8, 2, 1))
+    network = nn.Sequential(ConvBN(3, 32, 7), ConvBN(32, 32, 5), ConvBN(32, 32, 5), nn.Conv2D(32, 2, 1))
     ruin(network[1], network[2].conv)
     config = ModelConfig("HumanSegMobile", "Normal", RECIPES["HumanSegMobile"].preprocess.resized(64, 64))
     export_model(network, config, tmp_path / "float")
