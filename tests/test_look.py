@@ -73,6 +73,18 @@ def test_an_arm_that_only_the_second_look_sees_is_not_cut_off():
     assert look.window.left + look.window.width > 235
 
 
+def test_photos_of_every_aspect_have_one_input():
+    predictor = Bright()
+    predictor.preprocess = Preprocess(64, 64, padding=128, coarsest_stride=16)
+    look_at = CloserLook(predictor)
+    for size in ((100, 400), (400, 100)):
+        photo = np.zeros((*size, 3), np.uint8)
+        photo[20:60, 20:60] = 250
+        look = look_at(photo)
+        np.testing.assert_array_equal(look.alpha(photo) > 0.5, photo[..., 0] > 0)
+    assert [seen.shape for seen in predictor.seen] == [(64, 64, 3)] * 4
+
+
 def test_people_who_fill_the_photo_are_looked_at_once():
     photo = np.zeros((200, 400, 3), np.uint8)
     photo[10:190, 20:390] = 250

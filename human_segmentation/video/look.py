@@ -1,6 +1,6 @@
 """What the network says of a frame, or from closer by of the part of a photo where somebody is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,8 @@ class CloserLook:
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
         self.found = False
+        # One input for photos of every aspect: compiling the network for another one takes longer than many photos.
+        self._rules = replace(predictor.preprocess, coarsest_stride=None)
 
     def reset(self) -> None:
         """Nothing is remembered from one photo to the next."""
@@ -90,8 +92,7 @@ class CloserLook:
         return Look(score)
 
     def _score(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        rules = self.predictor.preprocess
-        return rules.crop(self.predictor.score(rules.resize(image)), image.shape[1::-1])
+        return self._rules.crop(self.predictor.score(self._rules.resize(image)), image.shape[1::-1])
 
 
 def people_in(score: NDArray[np.float32], size: tuple[int, int], share: float) -> Window:
