@@ -103,6 +103,19 @@ def test_nobody_is_looked_at_once():
     assert not look_at.found
 
 
+def test_who_is_nobody_from_closer_by_is_nobody():
+    photo = np.zeros((200, 400, 3), np.uint8)
+    photo[60:140, 100:200] = 250
+
+    class Doubting(Bright):
+        def score(self, resized):
+            return super().score(resized) * (1 if len(self.seen) == 1 else np.float32(0.5))
+
+    look_at = CloserLook(Doubting())
+    assert not look_at(photo).alpha(photo).any()
+    assert not look_at.found
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (2, 3)])
 def test_photos_of_few_pixels(size):
     photo = np.zeros((*size, 3), np.uint8)

@@ -77,12 +77,16 @@ class CloserLook:
 
     def __call__(self, image: NDArray[np.uint8]) -> Look:
         """Looks at one photo, uint8 [H, W, 3] BGR."""
+        look = self._look(image)
+        if look.score.max() > LIKELY:
+            self.found = True
+            return look
+        return Look(np.zeros_like(look.score))  # nobody is there, and what is left is haze
+
+    def _look(self, image: NDArray[np.uint8]) -> Look:
         score = self._score(image)
-        if not score.max() > LIKELY:  # nobody is there, and what is left is haze
-            return Look(np.zeros_like(score))
-        self.found = True
         size = image.shape[1], image.shape[0]
-        for margin in MARGINS:
+        for margin in MARGINS if score.max() > LIKELY else ():
             window = people_in(score, size, margin)
             if window.width * window.height > LARGEST_PART * size[0] * size[1]:
                 break
