@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from human_segmentation.errors import DataError, DeviceError
 from human_segmentation.video import camera_source
 from human_segmentation.video.camera_source import CameraSource
+from human_segmentation.video.look import Look
 from human_segmentation.video.media import Media
 from human_segmentation.video.photo_source import PhotoSource
 from human_segmentation.video.pipeline import run_pipeline
@@ -231,8 +232,8 @@ def test_camera_ends_cleanly(tmp_path: Path) -> None:
 
 
 def test_camera_that_is_disconnected_leaves_a_playable_video(tmp_path: Path) -> None:
-    def person(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return np.ones(image.shape[:2], np.float32)
+    def person(image: NDArray[np.uint8]) -> Look:
+        return Look(np.ones(image.shape[:2], np.float32))
 
     path = write_clip(tmp_path / "camera.mp4", 8)
     with CameraSource(str(path)) as source, VideoSink(tmp_path / "b.mp4", source) as sink:

@@ -54,12 +54,12 @@ def test_each_score_is_the_prior_of_the_next_frame_up_to_a_cut():
 def test_haze_alone_is_nobody():
     recorder = Recorder()
     stream = ScoreStream(recorder, None)
-    noise = np.random.default_rng(0).integers(0, 128, (32, 32), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(0, 179, (32, 32), dtype=np.uint8)
     haze = np.dstack([noise] * 3)
     assert not stream(haze).score.any()
     assert not stream.found
     somebody = haze.copy()
-    somebody[3, 4] = 128
+    somebody[3, 4] = 179
     np.testing.assert_array_equal(stream(somebody).score, somebody[..., 0].astype(np.float32) / 255)
     assert stream.found
     assert recorder.priors == [None, pytest.approx(noise.mean() / 255)]  # the network sees what it said itself

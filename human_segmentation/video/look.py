@@ -10,6 +10,9 @@ from human_segmentation.video.refine import refine_alpha
 
 LIKELY = 0.5
 """A score above that is likelier to be a person than not."""
+SURE = 0.7
+"""Where no score is above that, nobody is there, and what is left is haze. Each of 105 photos of people has a score of
+0.92 and more; of 150 photos without, 8 % have one above 0.7, and 17 % one above 0.5."""
 MARGINS = (0.15, 0.5)
 """Shares of the people's width and height that are seen around them: the second where the first look missed an arm."""
 ASPECTS = (0.6, 1.4)
@@ -78,10 +81,10 @@ class CloserLook:
     def __call__(self, image: NDArray[np.uint8]) -> Look:
         """Looks at one photo, uint8 [H, W, 3] BGR."""
         look = self._look(image)
-        if look.score.max() > LIKELY:
+        if look.score.max() > SURE:
             self.found = True
             return look
-        return Look(np.zeros_like(look.score))  # nobody is there, and what is left is haze
+        return Look(np.zeros_like(look.score))
 
     def _look(self, image: NDArray[np.uint8]) -> Look:
         score = self._score(image)

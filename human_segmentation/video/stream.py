@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from human_segmentation.inference.predictor import Predictor
-from human_segmentation.video.look import LIKELY, Look
+from human_segmentation.video.look import SURE, Look
 from human_segmentation.video.scene import SceneCuts
 from human_segmentation.video.temporal import Tracker
 
@@ -41,9 +41,9 @@ class ScoreStream:
         if self._is_cut(resized):
             self.reset()
         score = self.prior = self.predictor.score(resized, self.prior)
-        if score.max() > LIKELY:
+        if score.max() > SURE:
             self.found = True
-        else:  # nobody is there, and what is left is haze
+        else:
             score = np.zeros_like(score)
         if self.tracker is not None:
             score = self.tracker(resized, score)
