@@ -57,7 +57,7 @@ class OnnxQuantizer:
         graph = onnx.load(str(self._prepared)).graph
         depthwise = [node.input[1] for node in graph.node if any(a.name == "group" and a.i > 1 for a in node.attribute)]
         whole = {"quant_type": QuantType.QInt8, "symmetric": True, "reduce_range": False, "axis": 0}
-        self._overrides = {weight: [whole] for weight in depthwise}
+        self._overrides = {weight: [whole] for weight in depthwise} if weight_bits == 7 else {}
         names = [node.name for node in graph.node]
         # An interpolation and a softmax, which stay in float, so that scores keep their steps.
         self._last = names[max(names.index(name) for name in self.layers.values()) + 1 :]
