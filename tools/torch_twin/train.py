@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 import torch
+from distill import Teacher
 from losses import compute
 from numpy.typing import NDArray
 from params import TWINS, build_twin, from_paddle, to_paddle
@@ -63,20 +64,28 @@ class Run:
 
     Args:
         weights: The parameters in Paddle that it starts from.
+        preprocess: How photos reach the network.
         args: The arguments.
     """
 
-    def __init__(self, weights: dict[str, NDArray[np.float32]], args: argparse.Namespace) -> None:
+    def __init__(
+        self, weights: dict[str, NDArray[np.float32]], preprocess: Preprocess, args: argparse.Namespace
+    ) -> None:
         self.path = args.save_dir / STATE_FILE
         self.twin, self.average = (build_twin(args.model_type, prior_channel=args.prior_channel) for _ in range(2))
         for twin in (self.twin, self.average):
             from_paddle(twin, weights)
-        decayed = [p for p in self.twin.parameters() if p.ndim > 1]
-        others = [p for p in self.twin.parameters() if p.ndim <= 1]
+        self._parts: dict[str, torch.nn.Module | torch.optim.Optimizer] = {"twin": self.twin, "average": self.average}
+        self.teacher = None if args.teacher is None else Teacher(args.teacher, self.twin, preprocess)
+        if self.teacher is not None:
+            self._parts["teacher"] = self.teacher
+        params = [p for part in (self.twin, self.teacher) if part is not None for p in part.parameters()]
+        decayed = [p for p in params if p.ndim > 1]
+        others = [p for p in params if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, fused=True)
         self.state = {"epoch": 0, "step": 0, "best": -1.0}
-        self._parts = {"twin": self.twin, "average": self.average, "optimizer": self.optimizer}
+        self._parts["optimizer"] = self.optimizer
 
     def resume(self) -> None:
         """Goes back to the last whole epoch. Raises `ModelError` where there was none."""
@@ -108,7 +117,7 @@ def train(args: argparse.Namespace) -> int:
     network = build_network(args.model_type, prior_channel=args.prior_channel)
     if args.pretrain_weights is not None:
         start_from(args.pretrain_weights, network, preprocess, training_set)
-    run = Run({name: value.numpy() for name, value in network.state_dict().items()}, args)
+    run = Run({name: value.numpy() for name, value in network.state_dict().items()}, preprocess, args)
     if args.resume:
         run.resume()
     engine = TwinEngine(run.average)
@@ -148,7 +157,12 @@ def train_epoch(
     for samples in tqdm(loader, desc=title, disable=None):
         for group in run.optimizer.param_groups:
             group["lr"] = learning_rate(run.state["step"], steps, args.learning_rate)
-        loss = compute(objective, run.twin, *batch(samples, preprocess))
+        images, plain, alphas, valid = batch(samples, preprocess)
+        if run.teacher is not None:
+            alphas = torch.lerp(alphas, run.teacher.score(images), args.teacher_share)
+        loss = compute(objective, run.twin, images, plain, alphas, valid)
+        if run.teacher is not None:
+            loss = loss + (0.5 + 0.5 * math.cos(math.pi * run.state["step"] / steps)) * run.teacher.feature_loss()
         losses.append(loss.item())
         if not math.isfinite(losses[-1]):
             raise HumanSegError(f"{title}: the loss is {losses[-1]}; resume with a lower rate")
@@ -195,6 +209,10 @@ def main() -> int:
     parser = Parser(description="Train HumanSegMobile or PortraitNet in PyTorch.")
     add_data_arguments(parser)
     parser.add_argument("--resume", action="store_true", help="go on from the last whole epoch of --save_dir")
+    parser.add_argument("--teacher", type=Path, help="a trained PortraitNet that HumanSegMobile learns from")
+    parser.add_argument(
+        "--teacher_share", type=float, default=0.5, help="its share in the labels, 0 to 1 (default %(default)s)"
+    )
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     args = parser.parse_args()
     return exit_code(lambda: train(args))
