@@ -129,27 +129,26 @@ def test_portraitnet_with_everything_learns(discs, tmp_path):
 def teacher_folder(tmp_path):
     paddle.seed(0)
     weights = {name: value.numpy() for name, value in build_network("PortraitNet").state_dict().items()}
-    its = Preprocess(width=64, height=32, mean=(0.4, 0.5, 0.45), std=(0.2, 0.25, 0.3))
+    its = Preprocess(width=64, height=32, color="RGB", mean=(0.4, 0.5, 0.45), std=(0.2, 0.25, 0.3))
     save_model(tmp_path / "teacher", weights, ModelConfig("PortraitNet", TRAINED, its))
     return tmp_path / "teacher"
 
 
-def test_a_teacher_sees_the_students_photos_in_its_own_normalisation(teacher_folder):
+def test_a_teacher_sees_photos_in_its_own_normalisation_and_colour_order(teacher_folder):
     network, config = load_network(teacher_folder)
-    ours = Preprocess(width=64, height=32)
-    teacher = distill.Teacher(teacher_folder, params.build_twin("HumanSegMobile"), ours)
+    teacher = distill.Teacher(teacher_folder, params.build_twin("HumanSegMobile"))
     photos = np.random.default_rng(0).integers(0, 256, (2, 32, 64, 3), np.uint8)
     expected = NetworkEngine(network)(config.preprocess.normalize(photos))[:, 1]
     assert expected.std() > 0.01
-    assert np.abs(teacher.score(torch.from_numpy(ours.normalize(photos))).numpy() - expected).max() < 1e-4
+    assert np.abs(teacher.score(photos).numpy() - expected).max() < 1e-4
 
 
 def test_feature_loss_counts_in_variances_of_the_teacher_and_moves_the_student(teacher_folder):
     student = params.build_twin("HumanSegMobile")
-    teacher = distill.Teacher(teacher_folder, student, Preprocess(width=64, height=32))
-    images = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 3, 32, 64), np.float32))
-    teacher.score(images)
-    student(images)
+    teacher = distill.Teacher(teacher_folder, student)
+    photos = np.random.default_rng(0).integers(0, 256, (2, 32, 64, 3), np.uint8)
+    teacher.score(photos)
+    student(torch.from_numpy(Preprocess().normalize(photos)))
     loss = teacher.feature_loss()
     loss.backward()
     assert student.layer1_1.conv.weight.grad.abs().max() > 0
@@ -173,11 +172,18 @@ def test_a_teacher_teaches_what_no_label_says(discs, tmp_path):
     assert metrics["foreground_iou_per_photo"] > 0.6
 
 
-def test_another_network_is_no_teacher(discs, tmp_path):
-    command = train_command(discs, tmp_path / "run", "--teacher", ROOT / "pretrain_weights" / "humanseg_mobile_params")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--teacher", ROOT / "pretrain_weights" / "humanseg_mobile_params"], "a teacher is a PortraitNet"),
+        (["--teacher_share", "1.5"], "the share must be from 0 to 1"),
+    ],
+)
+def test_what_cannot_teach(discs, tmp_path, options, message):
+    command = train_command(discs, tmp_path / "run", *options)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "a teacher is a PortraitNet" in done.stderr
+    assert message in done.stderr
 
 
 def test_nothing_to_resume_from(discs, tmp_path):

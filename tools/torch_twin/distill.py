@@ -10,12 +10,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from hrnet import BRANCH_CHANNELS, HumanSegMobile
+from numpy.typing import NDArray
 from params import build_twin, from_paddle
 from portraitnet import STAGES, PortraitNet
 from torch import nn
 
 from human_segmentation.errors import ModelError
-from human_segmentation.inference.preprocess import Preprocess
 from human_segmentation.training.checkpoint import load_network
 
 LEVELS = 3
@@ -28,23 +28,26 @@ class Teacher(nn.Module):
     Args:
         folder: A trained PortraitNet.
         student: Its last stage is watched: `feature_loss` is of its latest forward pass.
-        preprocess: How the student's photos are normalised.
 
     Raises:
-        ModelError: The folder has no PortraitNet of two classes without a prior channel, or the student is another
-            network than HumanSegMobile.
+        ModelError: The folder has no PortraitNet of width 1 and two classes without a prior channel, or the student is
+            another network than HumanSegMobile.
     """
 
-    def __init__(self, folder: Path, student: nn.Module, preprocess: Preprocess) -> None:
+    def __init__(self, folder: Path, student: nn.Module) -> None:
         super().__init__()
         network, config = load_network(folder)
-        if config.model != "PortraitNet" or config.prior_channel or not isinstance(student, HumanSegMobile):
-            raise ModelError(f"{folder}: a teacher is a PortraitNet without prior, its student a HumanSegMobile")
+        usual = (config.num_classes, config.prior_channel, config.width) == (2, False, 1.0)
+        if config.model != "PortraitNet" or not usual or not isinstance(student, HumanSegMobile):
+            raise ModelError(
+                f"{folder}: a teacher is a PortraitNet of two classes, width 1 and no prior channel, its student a "
+                "HumanSegMobile"
+            )
         teacher = build_twin("PortraitNet")
         from_paddle(teacher, {name: value.numpy() for name, value in network.state_dict().items()})
         # In a list, so that it belongs to no checkpoint.
         self._network: list[PortraitNet] = [teacher.eval().requires_grad_(False)]
-        self._from, self._to = preprocess, config.preprocess
+        self._preprocess = config.preprocess
         channels = [blocks[-1][1] for blocks in STAGES]
         self.adapters = nn.ModuleList(
             nn.Conv2d(ours, theirs, 1)
@@ -55,12 +58,10 @@ class Teacher(nn.Module):
         teacher.encoder.register_forward_hook(lambda _, __, features: self._seen.update(teacher=features))
 
     @torch.no_grad()
-    def score(self, images: torch.Tensor) -> torch.Tensor:
-        """The teacher's score, [N, H, W] in [0, 1], of photos [N, 3, H, W] as the student sees them."""
-        values = (self._from.mean, self._from.std, self._to.mean, self._to.std)
-        mean, std, its_mean, its_std = (torch.from_numpy(np.float32(x)).reshape(-1, 1, 1) for x in values)
-        photos = (images * std + mean - its_mean) / its_std
-        return self._network[0](photos.contiguous(memory_format=torch.channels_last)).softmax(1)[:, 1]
+    def score(self, photos: NDArray[np.uint8]) -> torch.Tensor:
+        """The teacher's score, [N, H, W] in [0, 1], of photos uint8 [N, H, W, 3] BGR at the student's size."""
+        images = torch.from_numpy(self._preprocess.normalize(photos))
+        return self._network[0](images.contiguous(memory_format=torch.channels_last)).softmax(1)[:, 1]
 
     def feature_loss(self) -> torch.Tensor:
         """How far the student's features are from the teacher's, each channel of which has mean 0 and variance 1."""

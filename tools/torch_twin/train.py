@@ -64,19 +64,16 @@ class Run:
 
     Args:
         weights: The parameters in Paddle that it starts from.
-        preprocess: How photos reach the network.
         args: The arguments.
     """
 
-    def __init__(
-        self, weights: dict[str, NDArray[np.float32]], preprocess: Preprocess, args: argparse.Namespace
-    ) -> None:
+    def __init__(self, weights: dict[str, NDArray[np.float32]], args: argparse.Namespace) -> None:
         self.path = args.save_dir / STATE_FILE
         self.twin, self.average = (build_twin(args.model_type, prior_channel=args.prior_channel) for _ in range(2))
         for twin in (self.twin, self.average):
             from_paddle(twin, weights)
         self._parts: dict[str, torch.nn.Module | torch.optim.Optimizer] = {"twin": self.twin, "average": self.average}
-        self.teacher = None if args.teacher is None else Teacher(args.teacher, self.twin, preprocess)
+        self.teacher = None if args.teacher is None else Teacher(args.teacher, self.twin)
         if self.teacher is not None:
             self._parts["teacher"] = self.teacher
         params = [p for part in (self.twin, self.teacher) if part is not None for p in part.parameters()]
@@ -109,7 +106,10 @@ def train(args: argparse.Namespace) -> int:
     if args.threads < 1:
         raise DataError(f"--threads {args.threads}: the number must be 1 or more")
     torch.set_num_threads(args.threads)
+    if not 0 <= args.teacher_share <= 1:
+        raise DataError(f"--teacher_share {args.teacher_share}: the share must be from 0 to 1")
     paddle.seed(args.seed)  # of the first weights, which are Paddle's
+    torch.manual_seed(args.seed)  # of the layers between student and teacher
     objective, preprocess = build_objective(args), build_preprocess(args)
     training_set, val_samples = build_data(args, objective.needs_plain)
     numbers = {name: getattr(args, name) for name in ("num_epochs", "batch_size", "learning_rate", "ema")}
@@ -117,7 +117,7 @@ def train(args: argparse.Namespace) -> int:
     network = build_network(args.model_type, prior_channel=args.prior_channel)
     if args.pretrain_weights is not None:
         start_from(args.pretrain_weights, network, preprocess, training_set)
-    run = Run({name: value.numpy() for name, value in network.state_dict().items()}, preprocess, args)
+    run = Run({name: value.numpy() for name, value in network.state_dict().items()}, args)
     if args.resume:
         run.resume()
     engine = TwinEngine(run.average)
@@ -159,7 +159,7 @@ def train_epoch(
             group["lr"] = learning_rate(run.state["step"], steps, args.learning_rate)
         images, plain, alphas, valid = batch(samples, preprocess)
         if run.teacher is not None:
-            alphas = torch.lerp(alphas, run.teacher.score(images), args.teacher_share)
+            alphas = torch.lerp(alphas, run.teacher.score(samples[2].numpy()), args.teacher_share)
         loss = compute(objective, run.twin, images, plain, alphas, valid)
         if run.teacher is not None:
             loss = loss + (0.5 + 0.5 * math.cos(math.pi * run.state["step"] / steps)) * run.teacher.feature_loss()
