@@ -1,4 +1,4 @@
-"""Photos are looked at twice: as a whole, and the people in them from closer by."""
+"""Photos are looked at twice, as a whole and the people in them from closer by, each time also mirrored."""
 
 import cv2
 import numpy as np
@@ -54,7 +54,7 @@ def test_the_second_look_sees_the_people_alone():
     part = photo[
         look.window.top : look.window.top + look.window.height, look.window.left : look.window.left + look.window.width
     ]
-    np.testing.assert_array_equal(predictor.seen[1], predictor.preprocess.resize(part))
+    np.testing.assert_array_equal(predictor.seen[2], predictor.preprocess.resize(part))
     alpha = look.alpha(photo)
     np.testing.assert_array_equal(look.window.of(alpha), refine_alpha(np.ascontiguousarray(part), look.score))
     outside = alpha.copy()
@@ -69,7 +69,7 @@ def test_an_arm_that_only_the_second_look_sees_is_not_cut_off():
     photo[98:101, 200:235] = 250  # 3 of 6.25 pixels high: too thin for the first look, and not for the second
     predictor = Bright()
     look = CloserLook(predictor)(photo)
-    assert [seen.shape for seen in predictor.seen] == [(32, 32, 3)] * 3
+    assert [seen.shape for seen in predictor.seen] == [(32, 32, 3)] * 6
     assert look.window.left + look.window.width > 235
 
 
@@ -82,24 +82,46 @@ def test_photos_of_every_aspect_have_one_input():
         photo[20:60, 20:60] = 250
         look = look_at(photo)
         np.testing.assert_array_equal(look.alpha(photo) > 0.5, photo[..., 0] > 0)
-    assert [seen.shape for seen in predictor.seen] == [(64, 64, 3)] * 4
+    assert [seen.shape for seen in predictor.seen] == [(64, 64, 3)] * 8
 
 
-def test_people_who_fill_the_photo_are_looked_at_once():
+@pytest.mark.parametrize(
+    "preprocess",
+    [Preprocess(32, 16), Preprocess(32, 32, padding=128), Preprocess(32, 32, padding=128, centered=False)],
+)
+def test_the_score_is_the_mean_of_that_of_the_photo_and_that_of_its_mirror_image(preprocess):
+    class LeftEyed(Bright):
+        def score(self, resized):
+            return super().score(resized) * np.linspace(1, 0.5, resized.shape[1], dtype=np.float32)
+
+    predictor = LeftEyed()
+    predictor.preprocess = preprocess
+    photo = np.zeros((200, 400, 3), np.uint8)
+    photo[10:190, 10:391] = 250
+    photo[80:120, 60:140] = 120
+    score, mirrored = (
+        preprocess.crop(predictor.score(preprocess.resize(np.ascontiguousarray(view))), (400, 200))
+        for view in (photo, photo[:, ::-1])
+    )
+    np.testing.assert_allclose(CloserLook(predictor)(photo).score, (score + mirrored[:, ::-1]) / 2, atol=1e-6)
+    assert np.abs(score - mirrored[:, ::-1]).max() > 0.1
+
+
+def test_people_who_fill_the_photo_are_not_looked_at_from_closer_by():
     photo = np.zeros((200, 400, 3), np.uint8)
     photo[10:190, 20:390] = 250
     predictor = Bright()
     look = CloserLook(predictor)(photo)
-    assert len(predictor.seen) == 1
+    assert len(predictor.seen) == 2
     assert look.window is None
     np.testing.assert_array_equal(look.alpha(photo), refine_alpha(photo, look.score))
 
 
-def test_nobody_is_looked_at_once():
+def test_nobody_is_not_looked_at_from_closer_by():
     predictor = Bright()
     look_at = CloserLook(predictor)
     assert not look_at(np.full((50, 60, 3), 120, np.uint8)).alpha(np.zeros((50, 60, 3), np.uint8)).any()
-    assert len(predictor.seen) == 1
+    assert len(predictor.seen) == 2
     assert not look_at.found
 
 
@@ -109,7 +131,7 @@ def test_who_is_nobody_from_closer_by_is_nobody():
 
     class Doubting(Bright):
         def score(self, resized):
-            return super().score(resized) * (1 if len(self.seen) == 1 else np.float32(0.5))
+            return super().score(resized) * (1 if len(self.seen) <= 2 else np.float32(0.5))
 
     look_at = CloserLook(Doubting())
     assert not look_at(photo).alpha(photo).any()
