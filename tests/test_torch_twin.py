@@ -143,10 +143,19 @@ def test_a_teacher_sees_photos_in_its_own_normalisation_and_colour_order(teacher
     assert np.abs(teacher.score(photos).numpy() - expected).max() < 1e-4
 
 
+def test_a_teacher_sees_small_photos_at_its_own_size(teacher_folder):
+    teacher = distill.Teacher(teacher_folder, params.build_twin("HumanSegMobile"))
+    colors = np.random.default_rng(0).integers(0, 256, (2, 1, 1, 3), np.uint8)
+    small, large = (np.broadcast_to(colors, (2, height, 2 * height, 3)).copy() for height in (16, 32))
+    expected = teacher.score(large).reshape(2, 16, 2, 32, 2).mean((2, 4))
+    assert expected.std() > 0.01
+    assert (teacher.score(small) - expected).abs().max() < 1e-4
+
+
 def test_feature_loss_counts_in_variances_of_the_teacher_and_moves_the_student(teacher_folder):
     student = params.build_twin("HumanSegMobile")
     teacher = distill.Teacher(teacher_folder, student)
-    photos = np.random.default_rng(0).integers(0, 256, (2, 32, 64, 3), np.uint8)
+    photos = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
     teacher.score(photos)
     student(torch.from_numpy(Preprocess().normalize(photos)))
     loss = teacher.feature_loss()
