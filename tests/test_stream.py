@@ -51,6 +51,35 @@ def test_each_score_is_the_prior_of_the_next_frame_up_to_a_cut():
     assert recorder.priors == [None, pytest.approx(means[0]), None, pytest.approx(means[2])]
 
 
+class Seeing(Recorder):
+    """Keeps also whether it sees the bright side of a frame on its left."""
+
+    def __init__(self):
+        super().__init__()
+        self.bright_left = []
+
+    def score(self, resized, prior):
+        halves = resized[:, :16], resized[:, 16:]
+        self.bright_left.append(bool(halves[0].mean() > halves[1].mean()))
+        if prior is not None:
+            assert (prior[:, :16].mean() > prior[:, 16:].mean()) == self.bright_left[-1]
+        return super().score(resized, prior)
+
+
+def test_every_second_frame_is_seen_mirrored_where_two_have_their_mean():
+    frame = np.random.default_rng(0).integers(0, 50, (32, 32, 3), dtype=np.uint8)
+    frame[:, :16] += 200
+    for tracker, seen in ((FlowTracker(), [True, False, True]), (EmaTracker(), [True] * 3), (None, [True] * 3)):
+        predictor = Seeing()
+        stream = ScoreStream(predictor, tracker)
+        for _ in range(2):  # a reset begins anew
+            predictor.bright_left.clear()
+            for _ in range(3):
+                np.testing.assert_allclose(stream(frame).score, frame[..., 0] / 255, atol=0.01)
+            assert predictor.bright_left == seen
+            stream.reset()
+
+
 def test_haze_alone_is_nobody():
     recorder = Recorder()
     stream = ScoreStream(recorder, None)

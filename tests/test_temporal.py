@@ -53,6 +53,21 @@ def test_flickering_rim_calms() -> None:
     assert np.abs(np.diff(smooth[10:], axis=0)).mean() < 0.7 * np.abs(np.diff(raw[10:], axis=0)).mean()
 
 
+def test_two_ways_of_seeing_have_their_mean() -> None:
+    tracker, image = FlowTracker(), texture(0)
+    raw = [np.full((SIDE, SIDE), 0.9 if i % 2 else 0.3, np.float32) for i in range(30)]
+    smooth = [tracker(image, score) for score in raw]
+    assert np.abs(np.array(smooth[20:]) - 0.6).max() < 0.01
+
+
+def test_somebody_new_is_no_mean_of_now_and_before() -> None:
+    tracker, image = FlowTracker(), texture(0)
+    nobody, somebody = (np.full((SIDE, SIDE), value, np.float32) for value in (0.02, 0.98))
+    for _ in range(4):
+        tracker(image, nobody)
+    assert tracker(image, somebody).min() > 0.9
+
+
 @pytest.mark.parametrize("speed", [2, 4, 8, 16])
 def test_motion_has_no_lag_and_no_ghost(speed: int) -> None:
     room, clothes, tracker = texture(1), texture(2), FlowTracker()

@@ -105,7 +105,7 @@ class CloserLook:
             self._rules.crop(self.predictor.score(self._rules.resize(view)), image.shape[1::-1])
             for view in (image, cv2.flip(image, 1))
         )
-        return (score + mirrored[:, ::-1]) / 2
+        return (score + mirrored[:, ::-1]) * np.float32(0.5)
 
 
 def people_in(score: NDArray[np.float32], size: tuple[int, int], share: float) -> Window:

@@ -1,5 +1,6 @@
 """Scores of successive frames: all that is remembered from one frame to the next is here."""
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,10 +29,12 @@ class ScoreStream:
         self.prior: NDArray[np.float32] | None = None
         self.found = False
         self._is_cut = SceneCuts()
+        self._mirrored = False
 
     def reset(self) -> None:
         """Forgets the past."""
         self.prior = None
+        self._mirrored = False
         if self.tracker is not None:
             self.tracker.reset()
 
@@ -40,7 +43,7 @@ class ScoreStream:
         resized = self.predictor.preprocess.resize(image)
         if self._is_cut(resized):
             self.reset()
-        score = self.prior = self.predictor.score(resized, self.prior)
+        score = self.prior = self._score(resized)
         if score.max() > SURE:
             self.found = True
         else:
@@ -48,3 +51,12 @@ class ScoreStream:
         if self.tracker is not None:
             score = self.tracker(resized, score)
         return Look(self.predictor.preprocess.crop(score, image.shape[1::-1]))
+
+    def _score(self, resized: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if not self._mirrored:
+            score = self.predictor.score(resized, self.prior)
+        else:
+            prior = None if self.prior is None else cv2.flip(self.prior, 1)
+            score = cv2.flip(self.predictor.score(cv2.flip(resized, 1), prior), 1)
+        self._mirrored = self.tracker is not None and self.tracker.pairs and not self._mirrored
+        return score

@@ -14,6 +14,8 @@ FLOW_MEMORY = 0.9
 """Share of the past where the picture is found again exactly and the present score is in doubt or the same."""
 LIKENESS = 20.0
 """Grey levels by which a point may differ from the frame before and still count 1/e."""
+SAME = 0.1
+"""Difference of two scores that counts 1/e as the same. With a larger one, edges lag behind slow movement."""
 FLOW_SIDE = 32
 """OpenCV refuses to find flow in pictures with a much shorter side, or crashes."""
 CUT_SHARE = 0.5
@@ -22,7 +24,14 @@ CUT_SHARE = 0.5
 
 
 class Tracker(Protocol):
-    """Smooths the scores of successive frames."""
+    """Smooths the scores of successive frames.
+
+    Attributes:
+        pairs: Whether it takes the mean of two successive scores, so that the network can see every second frame
+            mirrored and err otherwise there.
+    """
+
+    pairs: bool
 
     def reset(self) -> None:
         """Forgets the past."""
@@ -43,6 +52,8 @@ class Tracker(Protocol):
 
 class EmaTracker:
     """The exponential moving average of the scores, as simple tools have it: steady, and late behind movement."""
+
+    pairs = False
 
     def __init__(self) -> None:
         self._before: NDArray[np.float32] | None = None
@@ -65,11 +76,12 @@ class FlowState:
 
     Attributes:
         gray: uint8 [h, w], the frame at network size.
-        score: float32 [h, w] in [0, 1], the smoothed score.
+        scores: float32 [h, w, 3] in [0, 1]: the smoothed score, the network's own, and the network's of the frame
+            before, carried here.
     """
 
     gray: NDArray[np.uint8]
-    score: NDArray[np.float32]
+    scores: NDArray[np.float32]
 
 
 class FlowTracker:
@@ -81,9 +93,14 @@ class FlowTracker:
     than the flow can follow, or was hidden before. That flow forwards and backwards agree, which was asked there, then
     adds nothing: without it, masks are as accurate and as steady.
 
+    The network sees every second frame mirrored, and first the mean of the two scores is taken. It errs otherwise
+    there, so that for the price of one look a frame has what two would give.
+
     Attributes:
         state: What the last frame left; None at the start of a scene.
     """
+
+    pairs = True
 
     def __init__(self) -> None:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
@@ -96,29 +113,38 @@ class FlowTracker:
     def __call__(self, image: NDArray[np.uint8], score: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Tracker`."""
         gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        smooth = last = score
         if self.state is not None and self.state.gray.shape == gray.shape and min(gray.shape) >= FLOW_SIDE:
-            score = self._fuse(self.state, gray, score)
-        self.state = FlowState(gray, score)
-        return score
+            smooth, last = self._fuse(self.state, gray, score)
+        self.state = FlowState(gray, cv2.merge([smooth, score, last]))
+        return smooth
 
-    def _fuse(self, before: FlowState, gray: NDArray[np.uint8], score: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _fuse(
+        self, before: FlowState, gray: NDArray[np.uint8], score: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The smoothed score, and the network's own of the frame before, carried here."""
         height, width = gray.shape
         flow_x, flow_y = cv2.split(self._flow.calc(gray, before.gray, None))
         x = flow_x + np.arange(width, dtype=np.float32)
         y = flow_y + np.arange(height, dtype=np.float32)[:, None]
-        moved, past = (
-            cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            for plane in (before.gray, before.score)
+        moved, scores = (
+            cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            for picture in (before.gray, before.scores)
         )
+        past, last, last_but_one = cv2.split(scores)
         difference = cv2.absdiff(moved, gray).astype(np.float32) / np.float32(LIKENESS)
         inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
         found = inside * np.exp(-np.square(difference))
         if found.mean() < CUT_SHARE:
-            return score
+            return score, score
+        # The last but one was seen as this frame is. Where its score is the same, the last one's is another because of
+        # the mirror, and counts as much; elsewhere because somebody moved.
+        same = np.exp(-np.square((score - last_but_one) / np.float32(SAME)))
+        score = score + found * same * (last - score) / 2
         # The root makes a certain score win soon; with the change itself, edges lag a pixel behind slow movement.
         change = past - score
         contradiction = np.abs(2 * score - 1) * np.sqrt(np.sqrt(np.abs(change)))
-        return score + np.float32(FLOW_MEMORY) * found * (1 - contradiction) * change
+        return score + np.float32(FLOW_MEMORY) * found * (1 - contradiction) * change, last
 
 
 TRACKERS: dict[str, Callable[[], Tracker | None]] = {"none": lambda: None, "flow": FlowTracker, "ema": EmaTracker}
