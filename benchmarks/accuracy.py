@@ -12,8 +12,9 @@ it, and all of them are a set too. Other programs are given by the commands that
 
 Columns, in percent: pooled mIoU, person IoU averaged over photographs, Boundary IoU, each of the mask at the size of
 the photograph. A model has three rows: with its score enlarged, as others enlarge their own; refined on the
-photograph, as the commands do it with the frames of a video; and refined after a closer look, as they do it with
-photos. Milliseconds are of one 640x360 frame, from the frame to its score; ours on one thread, others' as they are.
+photograph, as the commands do it with single frames of a video; and refined after a closer look, with looks at the
+mirror image, as they do it with photos. Milliseconds are of one 640x360 frame, from the frame to its score; ours on one
+thread, others' as they are.
 """
 
 import argparse

@@ -14,8 +14,8 @@ FLOW_MEMORY = 0.9
 """Share of the past where the picture is found again exactly and the present score is in doubt or the same."""
 LIKENESS = 20.0
 """Grey levels by which a point may differ from the frame before and still count 1/e."""
-SAME = 0.1
-"""Difference of two scores that counts 1/e as the same. With a larger one, edges lag behind slow movement."""
+SAME = 0.2
+"""Difference from which on two scores are not the same at all. With a larger one, edges lag behind slow movement."""
 FLOW_SIDE = 32
 """OpenCV refuses to find flow in pictures with a much shorter side, or crashes."""
 CUT_SHARE = 0.5
@@ -76,12 +76,15 @@ class FlowState:
 
     Attributes:
         gray: uint8 [h, w], the frame at network size.
-        scores: float32 [h, w, 3] in [0, 1]: the smoothed score, the network's own, and the network's of the frame
-            before, carried here.
+        score: float32 [h, w] in [0, 1], the smoothed score.
+        raw: float32 [h, w] in [0, 1], the network's score.
+        raw_before: float32 [h, w] in [0, 1], the network's score of the frame before, carried here.
     """
 
     gray: NDArray[np.uint8]
-    scores: NDArray[np.float32]
+    score: NDArray[np.float32]
+    raw: NDArray[np.float32]
+    raw_before: NDArray[np.float32]
 
 
 class FlowTracker:
@@ -116,7 +119,7 @@ class FlowTracker:
         smooth = last = score
         if self.state is not None and self.state.gray.shape == gray.shape and min(gray.shape) >= FLOW_SIDE:
             smooth, last = self._fuse(self.state, gray, score)
-        self.state = FlowState(gray, cv2.merge([smooth, score, last]))
+        self.state = FlowState(gray, smooth, score, last)
         return smooth
 
     def _fuse(
@@ -127,11 +130,10 @@ class FlowTracker:
         flow_x, flow_y = cv2.split(self._flow.calc(gray, before.gray, None))
         x = flow_x + np.arange(width, dtype=np.float32)
         y = flow_y + np.arange(height, dtype=np.float32)[:, None]
-        moved, scores = (
-            cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            for picture in (before.gray, before.scores)
+        moved, past, last, last_but_one = (
+            cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            for plane in (before.gray, before.score, before.raw, before.raw_before)
         )
-        past, last, last_but_one = cv2.split(scores)
         difference = cv2.absdiff(moved, gray).astype(np.float32) / np.float32(LIKENESS)
         inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
         found = inside * np.exp(-np.square(difference))
@@ -139,7 +141,7 @@ class FlowTracker:
             return score, score
         # The last but one was seen as this frame is. Where its score is the same, the last one's is another because of
         # the mirror, and counts as much; elsewhere because somebody moved.
-        same = np.exp(-np.square((score - last_but_one) / np.float32(SAME)))
+        same = np.maximum(0, 1 - np.abs(score - last_but_one) / np.float32(SAME))
         score = score + found * same * (last - score) / 2
         # The root makes a certain score win soon; with the change itself, edges lag a pixel behind slow movement.
         change = past - score
