@@ -35,7 +35,10 @@ def model():
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory, model):
-    """A list of frames of the sample clip, labelled by the float model, so that its mIoU is 100."""
+    """A list of frames of the sample clip, labelled by the float model, so that its mIoU is 100.
+
+    Only of their upper two thirds: the scores of the helmet below are around a half, and fall to either side.
+    """
     folder = tmp_path_factory.mktemp("photos")
     export_model(*model, folder / "float")
     predictor = hs.load_model(folder / "float")
@@ -43,8 +46,9 @@ def photos(tmp_path_factory, model):
     with VideoSource(ROOT / "data" / "video_test.mp4") as source:
         for index, frame in enumerate(source):
             if index % 15 == 10:
-                cv2.imwrite(str(folder / f"{index}.png"), frame.image)
-                cv2.imwrite(str(folder / f"{index}_mask.png"), np.uint8(255) * (predictor.alpha(frame.image) > 0.5))
+                upper = np.ascontiguousarray(frame.image[: frame.image.shape[0] * 2 // 3])
+                cv2.imwrite(str(folder / f"{index}.png"), upper)
+                cv2.imwrite(str(folder / f"{index}_mask.png"), np.uint8(255) * (predictor.alpha(upper) > 0.5))
                 rows.append(f"{index}.png {index}_mask.png\n")
     (folder / "list.txt").write_text("".join(rows))
     return folder
