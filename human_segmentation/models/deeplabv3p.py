@@ -52,6 +52,7 @@ class HumanSegServer(nn.Layer):
         )
         self.logit = nn.Conv2D(WIDTH, num_classes, 1)
 
+    @paddle.jit.not_to_static  # Tracing it makes its graph; rewriting its code first takes as long again.
     def forward(self, image: paddle.Tensor) -> paddle.Tensor:
         """Computes the logits.
 

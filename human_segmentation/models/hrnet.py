@@ -130,6 +130,7 @@ class HumanSegMobile(nn.Layer):
         self.conv_2 = ConvBN(sum(widths), sum(widths), 1)
         self.conv_1 = nn.Conv2D(sum(widths), num_classes, 1, bias_attr=False)
 
+    @paddle.jit.not_to_static  # Tracing it makes its graph; rewriting its code first takes as long again.
     def forward(self, image: paddle.Tensor) -> paddle.Tensor:
         """Computes the logits.
 

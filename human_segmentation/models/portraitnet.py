@@ -67,6 +67,7 @@ class PortraitNet(nn.Layer):
         self.mask_head = nn.Conv2D(channels[-1], num_classes, 3, padding=1, bias_attr=False)
         self.boundary_head = nn.Conv2D(channels[-1], 2, 3, padding=1, bias_attr=False)
 
+    @paddle.jit.not_to_static  # Tracing it makes its graph; rewriting its code first takes as long again.
     def forward(self, image: paddle.Tensor) -> paddle.Tensor | tuple[paddle.Tensor, paddle.Tensor]:
         """Computes the logits.
 
