@@ -3,12 +3,7 @@
     python benchmarks/accuracy.py LIST [--model_dir DIR ...] [--kinds WORD ...] [--other NAME=COMMAND ...]
 
 LIST has `image label` rows relative to its own folder; each of the WORDs makes a set of the photographs whose name has
-it, and all of them are a set too. Other programs are given by the commands that run them, each in its own environment:
-
-    "MediaPipe Selfie, general=PYTHON benchmarks/mediapipe_masks.py 0"    pip install mediapipe==0.10.9 "numpy<2"
-    "MediaPipe Selfie, landscape=PYTHON benchmarks/mediapipe_masks.py 1"
-    "rembg=PYTHON benchmarks/rembg_masks.py"                              pip install "rembg[cpu]"
-    "Robust Video Matting=node benchmarks/rvm_masks.mjs HOME"             npm install, see there
+it, and all of them are a set too. `others.py` has the commands that run other programs.
 
 Columns, in percent: pooled mIoU, person IoU averaged over photographs, Boundary IoU, each of the mask at the size of
 the photograph. A model has three rows: with its score enlarged, as others enlarge their own; refined on the
@@ -18,9 +13,6 @@ thread, others' as they are.
 """
 
 import argparse
-import shlex
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from others import alphas_by, milliseconds_by
 
 import human_segmentation as hs
 from human_segmentation.datasets.dataset import read_sample
@@ -73,22 +66,6 @@ def refined(look_at: ScoreStream | CloserLook) -> Callable[[Sample, NDArray[np.u
     return alpha
 
 
-def print_other(name: str, command: str, samples: list[Sample], kinds: list[str]) -> None:
-    """Runs another program on the photographs and prints its row."""
-    with tempfile.TemporaryDirectory() as scratch:
-        photos, frame, masks = (Path(scratch) / part for part in ("photos.txt", "frame.png", "masks"))
-        masks.mkdir()
-        photos.write_text("\n".join(str(sample.image.absolute()) for sample in samples))
-        cv2.imwrite(str(frame), call_frame())
-        done = subprocess.run([*shlex.split(command), photos, frame, masks], check=True, stdout=subprocess.PIPE)
-        files = {sample: masks / f"{index}.png" for index, sample in enumerate(samples)}
-
-        def alpha(sample: Sample, _: object) -> NDArray[np.float32]:
-            return cv2.imread(str(files[sample]), cv2.IMREAD_GRAYSCALE) / np.float32(255)
-
-        print_row(name, alpha, samples, kinds, float(done.stdout.split()[-1]))
-
-
 def print_row(
     name: str,
     alpha: Callable[[Sample, NDArray[np.uint8]], NDArray[np.float32]],
@@ -121,7 +98,9 @@ def main() -> None:
     print("| --- " * (len(args.kinds) + 3) + "|")
     for other in args.other:
         name, _, command = other.partition("=")
-        print_other(name, command, samples, args.kinds)
+        found = alphas_by(command, "photos", [sample.image for sample in samples])
+        ms = milliseconds_by(command, call_frame())
+        print_row(name, lambda _, __, found=found: next(found), samples, args.kinds, ms)
     for folder in args.model_dir:
         model = hs.load_model(folder, threads=1)
         name = "the one that ships" if folder is None else folder.name

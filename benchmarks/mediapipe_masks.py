@@ -1,7 +1,7 @@
-"""Masks of the real MediaPipe Selfie; run by accuracy.py under a Python that has MediaPipe.
+"""Masks of the real MediaPipe Selfie, for `others.py`; run under a Python that has MediaPipe.
 
-python mediapipe_masks.py SELECTION PHOTOS FRAME FOLDER: SELECTION is 0 for the general and 1 for the landscape model,
-PHOTOS a file with paths. Writes FOLDER/0.png and so on; prints the milliseconds that FRAME takes.
+python mediapipe_masks.py SELECTION {photos LIST FOLDER | video LIST FOLDER | time FRAME}: SELECTION is 0 for the
+general and 1 for the landscape model. In a video it smooths over time.
 """
 
 import sys
@@ -9,27 +9,36 @@ import time
 from pathlib import Path
 
 import cv2
-import mediapipe
-import numpy as np
+from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation
 
 RUNS = 50
 
 
-def main(selection, photos, frame, folder):
-    for index, path in enumerate(photos.read_text().splitlines()):
-        # It smooths over time: a new one for each photograph.
-        with mediapipe.solutions.selfie_segmentation.SelfieSegmentation(model_selection=selection) as model:
-            mask = model.process(cv2.cvtColor(cv2.imread(path), cv2.COLOR_BGR2RGB)).segmentation_mask
-            cv2.imwrite(str(folder / f"{index}.png"), np.rint(255 * mask).astype(np.uint8))
-    image = cv2.cvtColor(cv2.imread(str(frame)), cv2.COLOR_BGR2RGB)
-    times = []
-    with mediapipe.solutions.selfie_segmentation.SelfieSegmentation(model_selection=selection) as model:
-        for _ in range(RUNS):
-            start = time.perf_counter()
-            model.process(image)
-            times.append(time.perf_counter() - start)
-    print(1000 * float(np.median(times)))
+def read(path):
+    return cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+
+
+def write_masks(selection, kind, pictures, folder):
+    model = SelfieSegmentation(model_selection=selection)
+    for index, path in enumerate(pictures.read_text().splitlines()):
+        if kind == "photos":
+            model.reset()
+        mask = model.process(read(path)).segmentation_mask
+        cv2.imwrite(str(folder / f"{index}.png"), (255 * mask).round().astype("uint8"))
+
+
+def print_time(selection, frame):
+    model, image, times = SelfieSegmentation(model_selection=selection), read(frame), []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        model.process(image)
+        times.append(time.perf_counter() - start)
+    print(1000 * sorted(times)[RUNS // 2])
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), *map(Path, sys.argv[2:]))
+    selection, task, *paths = sys.argv[1:]
+    if task == "time":
+        print_time(int(selection), *paths)
+    else:
+        write_masks(int(selection), task, *map(Path, paths))
