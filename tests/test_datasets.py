@@ -232,6 +232,34 @@ def test_numbers_of_a_palette_count_not_its_colours(tmp_path):
         read_sample(Sample(tmp_path / "photo.png", tmp_path / "label.png"))
 
 
+def shades_of_a_disc():
+    """A soft mask in 32 shades, as a palette that has them in an order of its own."""
+    disc = cv2.circle(np.zeros((20, 30), np.uint8), (15, 10), 7, 255, -1)
+    return Image.fromarray(cv2.GaussianBlur(disc, (15, 15), 4)).quantize(32)
+
+
+def white_first():
+    image = Image.fromarray(np.pad(np.zeros((10, 10), np.uint8), [(5, 5), (10, 10)], constant_values=1), "P")
+    image.putpalette([255, 255, 255, 0, 0, 0])
+    return image
+
+
+@pytest.mark.parametrize("label", [white_first(), shades_of_a_disc()], ids=["mask", "alpha"])
+def test_greys_of_a_palette_count_not_their_numbers(tmp_path, label):
+    """A tool has made the file smaller."""
+    label.save(tmp_path / "label.png")
+    image = write_image(tmp_path / "photo.png", np.zeros((20, 30, 3), np.uint8))
+    sample = Sample(image, tmp_path / "label.png")
+    grey = np.array(label.convert("L"))
+    assert (grey[10, 15], grey[0, 0]) == (grey.max(), grey.min())
+    assert not np.array_equal(np.array(label), grey)
+    _, levels, valid = read_sample(sample)
+    assert np.array_equal(levels[..., 0], grey)
+    assert valid.all()
+    _, levels, _ = read_sample(sample, 33)
+    assert np.array_equal((levels > 0).sum(2), np.array(label))
+
+
 def test_a_third_of_the_photos_have_shapes_behind_the_people(folder):
     samples = [WeightedSamples([Sample(folder / "a.png", None)], 400)]
     with_shapes, without = TrainingSet(samples, (32, 32)), TrainingSet(samples, (32, 32))

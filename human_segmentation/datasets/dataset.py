@@ -59,7 +59,7 @@ def read_sample(sample: Sample, num_classes: int = 2) -> tuple[NDArray[np.uint8]
     if sample.label is None:
         nobody = np.zeros((*image.shape[:2], num_classes - 1), np.uint8)
         return image, nobody, np.full(image.shape[:2], 255, np.uint8)
-    label = _read_label(sample.label)
+    label = _read_label(sample.label, num_classes)
     if label.shape != image.shape[:2]:
         raise DataError(
             f"{sample.label}: the label has {label.shape[1]}x{label.shape[0]} pixels and its photo "
@@ -84,15 +84,21 @@ def read_sample(sample: Sample, num_classes: int = 2) -> tuple[NDArray[np.uint8]
     return image, _plane(levels & counts[..., None]), _plane(counts)
 
 
-def _read_label(path: Path) -> NDArray[np.uint8]:
-    """A label, uint8 [H, W]; of a PNG with a palette, as PaddleSeg writes them, the numbers and not the colours."""
+def _read_label(path: Path, num_classes: int) -> NDArray[np.uint8]:
+    """A label, uint8 [H, W]; of a PNG with a palette, as PaddleSeg writes them, the numbers and not the colours.
+
+    Of two classes, where all colours are grey, they count: some tool has made a mask or an alpha smaller, and its
+    palette may have any order.
+    """
     label = read_photo(path, cv2.IMREAD_GRAYSCALE)
     if not label.any():  # OpenCV keeps the upper 8 of 16 bits, and the numbers of classes are in the lower ones
         label = read_photo(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH).astype(np.uint8)
     with path.open("rb") as file:
         if path.suffix.lower() == ".png" and file.read(26)[25:] == PALETTE_PNG:
             with Image.open(file) as image:
-                return np.array(image)
+                colors = np.array(image.convert("RGBA"))[..., :3]
+                if num_classes > 2 or np.ptp(colors, axis=2).any():
+                    return np.array(image)
     return label
 
 
