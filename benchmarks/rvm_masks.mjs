@@ -51,7 +51,7 @@ async function alphaOf(model, { data, height, width }, before) {
 
 async function writeMasks(model, list, folder) {
   let before = nothing();
-  for (const [index, path] of readFileSync(list, "utf8").split("\n").entries()) {
+  for (const [index, path] of readFileSync(list, "utf8").trim().split("\n").entries()) {
     const picture = await read(path);
     const { alpha, after } = await alphaOf(model, picture, before);
     const raw = { height: picture.height, width: picture.width, channels: 1 };

@@ -7,7 +7,7 @@ and so on, FOLDER/nobody/0.jpg and so on, and the lists for training: `nobody.tx
 are to be FOLDER/alpha/0.png and so on; both are relative to the folder above. The labels are Robust Video Matting's:
 
     ls -v FOLDER/person/*.jpg > FOLDER/photos.txt && mkdir FOLDER/alpha
-    node benchmarks/rvm_masks.mjs HOME FOLDER/photos.txt data/human_image.jpg FOLDER/alpha
+    node benchmarks/rvm_masks.mjs HOME photos FOLDER/photos.txt FOLDER/alpha
 """
 
 import argparse
