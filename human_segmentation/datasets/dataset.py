@@ -16,7 +16,6 @@ from human_segmentation.errors import DataError
 from human_segmentation.photos import read_photo
 
 IGNORED = 255
-MAX_CLASSES = IGNORED
 PALETTE_PNG = b"\x03"
 """The colour type, in byte 25."""
 FEW_SHADES, FAINT = 16, 64

@@ -31,8 +31,8 @@ _KNOWN_OPTIONS: dict[str, dict[str, object]] = {
         "pooling_crop_size": None,
     },
 }
-# Labels are bytes, of which one says that a pixel does not count.
-_MAX_CLASSES = 255
+MAX_CLASSES = 255
+"""Labels are bytes, of which one says that a pixel does not count."""
 # What PaddleX 0.x has for a status.
 _STATUSES = {"fluid.save": TRAINED, "fluid.save_inference_model": "Infer"}
 
@@ -190,6 +190,6 @@ def _check_form(value: object, form: type, name: str) -> None:
 
 
 def _classes(value: object) -> int:
-    if not isinstance(value, int) or not 2 <= value <= _MAX_CLASSES:
-        raise ValueError(f"num_classes is {value}, not a whole number from 2 to {_MAX_CLASSES}")
+    if not isinstance(value, int) or not 2 <= value <= MAX_CLASSES:
+        raise ValueError(f"num_classes is {value}, not a whole number from 2 to {MAX_CLASSES}")
     return value

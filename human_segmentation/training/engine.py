@@ -24,7 +24,7 @@ class NetworkEngine:
 
     @paddle.no_grad()
     def __call__(self, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Maps a float32 [N, 3, H, W] to the softmax scores float32 [N, classes, H, W]."""
+        """Maps a float32 [N, 3 or 4, H, W] to the softmax scores float32 [N, classes, H, W]."""
         self.network.eval()
         return F.softmax(self.network(paddle.to_tensor(tensor)), axis=1).numpy()
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import paddle
 
-from human_segmentation.datasets.dataset import MAX_CLASSES, TrainingSet
+from human_segmentation.datasets.dataset import TrainingSet
 from human_segmentation.errors import DataError
+from human_segmentation.inference.model_config import MAX_CLASSES
 from human_segmentation.training import distributed
 from human_segmentation.training.objectives import Objective
 

@@ -12,10 +12,10 @@ from human_segmentation.datasets.converters.annotations import expecting, read_j
 from human_segmentation.datasets.converters.polygon import fill_polygon
 from human_segmentation.datasets.converters.rle import decode_counts, decode_mask
 from human_segmentation.datasets.converters.sample_folder import Written, sample_folder
+from human_segmentation.datasets.dataset import IGNORED
 from human_segmentation.errors import DataError
 
 PERSON = 1
-IGNORED = 255
 
 
 def convert_coco(annotations: Path, images: Path, target: Path, empty: float = 0.0) -> list[Written]:
