@@ -117,6 +117,22 @@ def test_real_paddlex_finds_the_same(exported, tmp_path):
     assert (np.load(tmp_path / "pred.npy") != classes(network, rules, photo)).mean() < 1e-3
 
 
+class Reddish(paddle.nn.Layer):
+    """Finds people everywhere where an input has more red than blue, all in all."""
+
+    def forward(self, image):
+        more = (image[:, :1] - image[:, 2:]).mean([2, 3], keepdim=True)
+        return paddle.concat([-more, more], axis=1) + paddle.zeros_like(image[:, :2])
+
+
+@pytest.mark.parametrize(("padding", "found"), [((255, 128, 0), 1), ((0, 128, 255), 0)])
+def test_a_coloured_border_is_in_the_order_of_the_network(tmp_path, padding, found):
+    config = ModelConfig("PortraitNet", "Normal", Preprocess(64, 64, color="RGB", padding=padding))
+    grey = np.full((8, 64, 3), 90, np.uint8)
+    assert export_paddlex3(Reddish(), config, tmp_path / "out", [grey])["paddle"].iou == 1.0
+    assert (as_paddlex_does(tmp_path / "out", grey) == found).all()
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -64,6 +64,13 @@ def test_padding_keeps_the_aspect_and_is_cut_off_again(centered, top):
     assert rules.resize(frame.transpose(1, 0, 2)).shape == (8, 8, 3)
 
 
+@pytest.mark.parametrize(("color", "border"), [("BGR", [0, 128, 255]), ("RGB", [255, 128, 0])])
+def test_a_border_has_its_colour_in_the_order_of_the_network(color, border):
+    rules = Preprocess(8, 8, color=color, padding=(0, 128, 255))
+    assert rules.resize(np.zeros((4, 8, 3), np.uint8))[0, 0].tolist() == rules.border.tolist() == border
+    assert np.allclose(rules.normalize(rules.border.reshape(1, 1, 1, 3)).ravel(), [-1, 128 / 127.5 - 1, 1], atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("size", "shape", "place"),
     [

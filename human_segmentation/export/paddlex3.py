@@ -39,8 +39,8 @@ class _FromPaddleX(nn.Layer):
         self.network = network
         self.rules = rules
         if rules.padding is not None:
-            border = np.broadcast_to(rules.padding, (1, 1, 1, 3)).astype(np.uint8)
-            self.register_buffer("border", paddle.to_tensor(rules.normalize(border)))
+            border = rules.normalize(rules.border.reshape(1, 1, 1, 3))
+            self.register_buffer("border", paddle.to_tensor(border))
 
     def forward(self, image: paddle.Tensor) -> paddle.Tensor:
         """Maps normalised photos, float32 [N, 3, h, w] RGB, to classes, int32 [N, h, w]."""

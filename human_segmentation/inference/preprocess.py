@@ -98,10 +98,13 @@ class Preprocess:
             return resized
         whole_width, whole_height = self._whole((width, height))
         right, bottom = max(0, whole_width - left - width), max(0, whole_height - top - height)
-        value = np.broadcast_to(self.padding, 3).tolist()
-        if self.color == "RGB":
-            value = value[::-1]
-        return cv2.copyMakeBorder(resized, top, bottom, left, right, cv2.BORDER_CONSTANT, value=value)
+        return cv2.copyMakeBorder(resized, top, bottom, left, right, cv2.BORDER_CONSTANT, value=self.border.tolist())
+
+    @property
+    def border(self) -> NDArray[np.uint8]:
+        """The border's colour, uint8 [3], BGR; black where there is no border."""
+        color = np.broadcast_to(self.padding or 0, 3).astype(np.uint8)
+        return color[::-1] if self.color == "RGB" else color
 
     def content(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
         """Where a frame lies in the network's input.
