@@ -86,9 +86,33 @@ def test_unfolded_encoder_is_the_published_function(folded):
     assert float((encoder(tensor)[0] - first).abs().max()) < 1e-3
 
 
+@pytest.mark.parametrize(
+    ("part", "shape", "network"),
+    [
+        ("00.weight", [32, 4, 3, 3], [32, 3, 3, 3]),
+        ("00.weight", [], [32, 3, 3, 3]),
+        ("00.bias", [31], [32]),
+        ("00.bias", [1], [32]),
+        ("02.bias", [32], [16]),
+    ],
+)
+@pytest.mark.parametrize("priors", [0, 1])
+def test_weights_of_another_shape(folded, tmp_path, part, shape, network, priors):
+    path = tmp_path / "other.npz"
+    with np.load(folded) as file:
+        np.savez(path, **(dict(file) | {part: np.zeros(shape, np.float16)}))
+    with pytest.raises(ModelError) as caught:
+        load_mobilenetv2(MobileNetV2(3 + priors), path, Preprocess(), paddle.zeros([1, 3, 32, 32]))
+    number, name = part.split(".")
+    assert str(caught.value) == (
+        f"{path}: the {name} of layer {int(number)} has the shape {shape} and the network {network}; these weights are "
+        "for --width 1"
+    )
+
+
 def test_wrong_weights(folded, tmp_path):
     x = paddle.zeros([1, 3, 32, 32])
-    with pytest.raises(ModelError, match="layer 0 has the shape"):
+    with pytest.raises(ModelError, match="the weight of layer 0 has the shape"):
         load_mobilenetv2(MobileNetV2(width=0.5), folded, Preprocess(), x)
     (tmp_path / "text.npz").write_text("no weights")
     with pytest.raises(ModelError, match=r"text\.npz"):

@@ -212,8 +212,8 @@ def test_imagenet_weights_of_another_width(discs, tmp_path):
     np.savez(path, **weights, **{f"{i:02d}.bias": layer.bn.bias.numpy() for i, layer in enumerate(layers)})
     options = ["--model_type", "PortraitNet", "--width", 0.5, "--pretrain_weights", path]
     assert fails(train_command(discs, tmp_path / "run", *options)) == (
-        f"error: {path}: layer 0 has the shape [32, 3, 3, 3] and the network [16, 3, 3, 3]; these weights are for "
-        "--width 1\n"
+        f"error: {path}: the weight of layer 0 has the shape [32, 3, 3, 3] and the network [16, 3, 3, 3]; these "
+        "weights are for --width 1\n"
     )
 
 

@@ -85,18 +85,22 @@ def load_mobilenetv2(encoder: MobileNetV2, path: Path, preprocess: Preprocess, i
             biases = [file[f"{i:02d}.bias"].astype(np.float32) for i in range(len(layers))]
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise ModelError(f"{path}: these are no MobileNetV2 weights ({error}); give the npz file") from error
+    shapes = [list(layer.conv.weight.shape) for layer in layers]
+    priors = shapes[0][1] - 3
+    shapes[0][1] = 3  # the file knows no prior channel
+    for index, shape in enumerate(shapes):
+        for part, value, own in (("weight", weights[index], shape), ("bias", biases[index], shape[:1])):
+            if list(value.shape) != own:
+                raise ModelError(
+                    f"{path}: the {part} of layer {index} has the shape {list(value.shape)} and the network {own}; "
+                    "these weights are for --width 1"
+                )
     weights[0], biases[0] = _converted(weights[0], biases[0], preprocess)
-    priors = encoder.stem.conv.weight.shape[1] - 3
     if priors:  # a prior channel starts without a say
         weights[0] = np.pad(weights[0], [(0, 0), (0, priors), (0, 0), (0, 0)])
         images = paddle.concat([images, paddle.zeros_like(images[:, :priors])], axis=1)
     hooks = []
-    for index, (layer, weight, bias) in enumerate(zip(layers, weights, biases, strict=True)):
-        if weight.shape != tuple(layer.conv.weight.shape):
-            raise ModelError(
-                f"{path}: layer {index} has the shape {list(weight.shape)} and the network "
-                f"{list(layer.conv.weight.shape)}; these weights are for --width 1"
-            )
+    for layer, weight, bias in zip(layers, weights, biases, strict=True):
         layer.conv.weight.set_value(weight)
         hooks.append(layer.conv.register_forward_post_hook(_unfolding(layer.bn, paddle.to_tensor(bias))))
     encoder.eval()
