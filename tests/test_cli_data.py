@@ -196,6 +196,14 @@ def test_bad_input(script, args, words):
     assert words in fail(script, *args)
 
 
+@pytest.mark.parametrize("weight", ["often", "0", "-1", "nan", "inf", "1000.1", "1e12", "1e300"])
+def test_impossible_weights_of_a_list(lists, weight):
+    entry = f"{lists / 'val.txt'}={weight}"
+    assert fail("train.py", "--val_list", lists / "val.txt", "--dataset", entry) == (
+        f"error: --dataset {entry}: the weight is no number above 0 and at most 1000; write LIST or LIST=2.5"
+    )
+
+
 def test_train_refuses_weights_of_another_model(lists, tmp_path):
     data = ["--data_dir", lists, "--train_list", lists / "val.txt", "--val_list", lists / "val.txt"]
     flags = [*data, "--save_dir", tmp_path / "out", "--batch_size", 1, "--image_shape", 32, 32]

@@ -140,5 +140,7 @@ def test_composite_of_bad_photos(tmp_path, capsys):
     write(people / "a.png", cutout())
     (scenes / "b.png").write_bytes(b"x")
     assert "b.png: the file is damaged" in fails(capsys, out, *arguments)
-    for wrong in (("--count", 0), ("--size", 0, 9), ("--seed", -1)):
-        assert "take numbers from 1 on" in fails(capsys, out, *arguments, *wrong)
+    for wrong in (("--count", 0), ("--size", 0, 9), ("--size", 9, 16001), ("--size", 3_000_000_000, 9), ("--seed", -1)):
+        assert fails(capsys, out, *arguments, *wrong) == (
+            "error: --count and --size take numbers from 1 on, --size up to 16000, and --seed one from 0 on\n"
+        )

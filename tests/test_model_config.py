@@ -163,6 +163,15 @@ def test_broken(tmp_path, old, new, words):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("width", ["1.0e+300", "8.5", "0", "-1.0", ".nan", "wide"])
+def test_impossible_widths(tmp_path, width):
+    ModelConfig("PortraitNet", "Normal", Preprocess()).write(tmp_path)
+    path = tmp_path / "model.yml"
+    path.write_text(path.read_text().replace("\n  width: 1.0\n", f"\n  width: {width}\n"))
+    with pytest.raises(ModelError, match=r"\(width is .*, not a number above 0 and at most 8\); export or copy"):
+        ModelConfig.read(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["", "42", "- a\n- b\n"])
 def test_a_file_without_entries(tmp_path, text):
     with pytest.raises(ModelError) as caught:

@@ -1,7 +1,6 @@
 """`train`: trains a model on photos with labels."""
 
 import argparse
-import math
 from pathlib import Path
 
 from human_segmentation.cli.common import at_given_size
@@ -19,6 +18,7 @@ from human_segmentation.training.run_log import WRITERS
 from human_segmentation.training.trainer import train
 
 LARGEST_SEED = 2**63 - 1
+LARGEST_WEIGHT = 1000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -159,8 +159,10 @@ def _name_and_weight(entry: str) -> tuple[Path, float]:
         name, weight = entry, "1"
     try:
         share = float(weight)
-        if not 0 < share < math.inf:
+        if not 0 < share <= LARGEST_WEIGHT:
             raise ValueError
     except ValueError as error:
-        raise DataError(f"--dataset {entry}: the weight is no number above 0; write LIST or LIST=2.5") from error
+        raise DataError(
+            f"--dataset {entry}: the weight is no number above 0 and at most {LARGEST_WEIGHT}; write LIST or LIST=2.5"
+        ) from error
     return Path(name), share

@@ -33,6 +33,7 @@ _KNOWN_OPTIONS: dict[str, dict[str, object]] = {
 }
 MAX_CLASSES = 255
 """Labels are bytes, of which one says that a pixel does not count."""
+LARGEST_WIDTH = 8
 # What PaddleX 0.x has for a status.
 _STATUSES = {"fluid.save": TRAINED, "fluid.save_inference_model": "Infer"}
 
@@ -157,7 +158,7 @@ class ModelConfig:
             preprocess=transforms.from_yaml(content),
             num_classes=_classes(attributes["num_classes"] if "num_classes" in attributes else init["num_classes"]),
             prior_channel=bool(init.get("prior_channel", False)),
-            width=1.0 if legacy else float(init.get("width", 1.0)),  # HRNet's is another width
+            width=1.0 if legacy else _width(init.get("width", 1.0)),  # HRNet's is another width
             epochs=int(content.get("completed_epochs", 0)),
             metrics=dict(attributes.get("eval_metrics") or {}),
             legacy=legacy,
@@ -193,3 +194,9 @@ def _classes(value: object) -> int:
     if not isinstance(value, int) or not 2 <= value <= MAX_CLASSES:
         raise ValueError(f"num_classes is {value}, not a whole number from 2 to {MAX_CLASSES}")
     return value
+
+
+def _width(value: object) -> float:
+    if not isinstance(value, int | float) or not 0 < value <= LARGEST_WIDTH:
+        raise ValueError(f"width is {value}, not a number above 0 and at most {LARGEST_WIDTH}")
+    return float(value)

@@ -8,7 +8,7 @@ import paddle
 
 from human_segmentation.datasets.dataset import TrainingSet
 from human_segmentation.errors import DataError
-from human_segmentation.inference.model_config import MAX_CLASSES
+from human_segmentation.inference.model_config import LARGEST_WIDTH, MAX_CLASSES
 from human_segmentation.training import distributed
 from human_segmentation.training.objectives import Objective
 
@@ -62,18 +62,12 @@ def check(options: TrainOptions, training_set: TrainingSet) -> None:
     Raises:
         DataError: A number is out of range, or does not go with another one or with this machine.
     """
-    for name in (
-        "num_epochs",
-        "batch_size",
-        "learning_rate",
-        "save_interval_epochs",
-        "width",
-        "clip",
-        "early_stopping",
-    ):
+    for name in ("num_epochs", "batch_size", "learning_rate", "save_interval_epochs", "clip", "early_stopping"):
         value = getattr(options, name)
         if value is not None and not 0 < value < inf:
             raise DataError(f"--{name} must be above 0, and it is {value}")
+    if not 0 < options.width <= LARGEST_WIDTH:
+        raise DataError(f"--width must be above 0 and at most {LARGEST_WIDTH}, and it is {options.width}")
     if not 0 <= options.ema < 1:
         raise DataError(f"--ema must be 0 or more and below 1, and it is {options.ema}")
     if not 2 <= training_set.num_classes <= MAX_CLASSES:

@@ -14,6 +14,8 @@ from human_segmentation.errors import DataError
 from human_segmentation.photos import SUFFIXES, read_photo, write_photo
 
 SECOND_PERSON = 0.3  # probability
+LARGEST_SIDE = 16000
+"""Of a photo, in pixels."""
 
 
 def convert_composite(
@@ -35,8 +37,10 @@ def convert_composite(
         DataError: A folder has no photos, a photo cannot be read, a cut-out has no alpha, or a number is out of range.
         OutputError: The folder cannot be written.
     """
-    if min(count, *size) < 1 or seed < 0:
-        raise DataError("--count and --size take numbers from 1 on, and --seed one from 0 on")
+    if min(count, *size) < 1 or max(size) > LARGEST_SIDE or seed < 0:
+        raise DataError(
+            f"--count and --size take numbers from 1 on, --size up to {LARGEST_SIDE}, and --seed one from 0 on"
+        )
     people, scenes = _photos(cutouts), _photos(backgrounds)
     with sample_folder(target) as folder:
         for index in tqdm(range(count), desc="composite", disable=None):
