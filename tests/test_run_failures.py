@@ -13,7 +13,7 @@ from conftest import ROOT, files_of, names, write_image
 from runs import run, train_command
 
 from human_segmentation.datasets.list_file import Sample
-from human_segmentation.errors import DataError, HumanSegError, OutputError
+from human_segmentation.errors import DataError, HumanSegError, ModelError, OutputError
 from human_segmentation.inference.predictor import Predictor
 from human_segmentation.models.layers import ConvBN
 from human_segmentation.models.weights import read_params
@@ -292,6 +292,19 @@ def test_a_checkpoint_of_another_network(discs, portraitnets, tmp_path, prior, o
     assert message.startswith(f"error: {checkpoint}")
     assert words in message
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("first", "second"), [("step", "cosine"), ("step", "poly"), ("cosine", "step")])
+def test_a_checkpoint_of_another_schedule(samples, tmp_path, first, second):
+    run(samples, tmp_path, num_epochs=1, batch_size=16, schedule=first)
+    before = files_of(tmp_path)
+    with pytest.raises(ModelError) as caught:
+        run(samples, tmp_path, num_epochs=2, batch_size=16, schedule=second, resume_checkpoint=tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path / 'epoch_1' / 'model.pdopt'}: this is the state of another schedule; give the --schedule that the "
+        "run began with"
+    )
+    assert files_of(tmp_path) == before
 
 
 @pytest.mark.skipif(paddle.get_device().startswith("gpu"), reason="there is a GPU")

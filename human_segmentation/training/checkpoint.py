@@ -32,6 +32,8 @@ METRICS_FILE = "metrics.json"
 RAW_FILE = "raw.pdparams"
 OPTIMIZER_FILE = "model.pdopt"
 PROGRESS_FILE = "progress.json"
+SCHEDULE = "LR_Scheduler"
+"""Paddle's name in the state of an optimiser."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +110,18 @@ def load_checkpoint(
     """Puts a run back to where `save_checkpoint` left it.
 
     Raises:
-        ModelError: A file is missing or damaged, or belongs to another model.
+        ModelError: A file is missing or damaged, or belongs to another model or a schedule of another kind.
     """
     load_params(network, read_params(folder / RAW_FILE), folder / RAW_FILE)
     for name, value in read_params(folder / PARAMS_FILE).items():
         average.average[name].set_value(value)
-    optimizer.set_state_dict(read_pickle(folder / OPTIMIZER_FILE))
+    saved = read_pickle(folder / OPTIMIZER_FILE)
+    if saved[SCHEDULE].keys() != optimizer.state_dict()[SCHEDULE].keys():
+        raise ModelError(
+            f"{folder / OPTIMIZER_FILE}: this is the state of another schedule; give the --schedule that the run began "
+            "with"
+        )
+    optimizer.set_state_dict(saved)
     state = _read_progress(folder)
     average.steps = state.pop("average_steps")
     scale = state.pop("scaler")
