@@ -64,6 +64,16 @@ def test_a_model_in_int8(refusal, tmp_path, model):
     )
 
 
+def test_the_usual_model_is_the_one_that_training_makes(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "output").mkdir()
+    write_model(tmp_path / "output" / "best_model", "HumanSegMobile", "Quant")
+    assert run_command("quant", ["--quant_list", "photos.txt"]) == 2
+    assert capsys.readouterr().err == (
+        "error: output/best_model: this model is in INT8 already; give the trained one that it was made of\n"
+    )
+
+
 def test_an_exported_model(refusal):
     assert refusal(model_dir=EXPORTED).startswith(f"{EXPORTED}: this is an exported model; give a trained one")
 

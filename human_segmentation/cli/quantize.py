@@ -12,7 +12,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of PaddleX 1.3's quant_offline.py, and ours."""
     from human_segmentation.export.quantize_paddle import ALGORITHMS
 
-    parser.add_argument("--model_dir", type=Path, required=True, help="folder of the trained model")
+    parser.add_argument(
+        "--model_dir",
+        type=Path,
+        default=Path("output/best_model"),
+        help="folder of the trained model (default %(default)s)",
+    )
     parser.add_argument("--data_dir", type=Path, default=Path(), help="folder that the lists' paths are relative to")
     parser.add_argument("--quant_list", type=Path, required=True, help="list of photos that show the ranges of values")
     parser.add_argument("--val_list", type=Path, help="list of photos and labels to measure on; default: --quant_list")
