@@ -56,6 +56,7 @@ def write_clip(
     sound: str | None = None,
     sound_seconds: float | None = None,
     sound_start: float = 0.0,
+    sound_rate: int = SOUND_RATE,
     codec: str = "libx264",
     movflags: str = "",
     aspect: Fraction | None = None,
@@ -75,7 +76,7 @@ def write_clip(
         if aspect is not None:
             video.codec_context.sample_aspect_ratio = aspect
         if sound is not None:
-            audio = container.add_stream(sound, rate=SOUND_RATE, layout="stereo")
+            audio = container.add_stream(sound, rate=sound_rate, layout="stereo")
         packets = []
         for image, time in zip(images, times, strict=True):
             frame = av.VideoFrame.from_ndarray(image, format="bgr24")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from human_segmentation.errors import DataError, OutputError
 from human_segmentation.photos import write_photo
+from human_segmentation.video import audio
 from human_segmentation.video.encoding import choose_encoding
 from human_segmentation.video.frames import Source
 from human_segmentation.video.sinks import PhotoSink, PhotosSink
@@ -184,6 +185,25 @@ def test_other_sound_is_encoded(tmp_path: Path, name: str, sound: str, target: s
         assert (codec.name, codec.sample_rate, codec.layout.name) == (name, 48000, "stereo")
     assert sound_span(path)[1] == pytest.approx(1.2, abs=0.03)
     assert sound_span(tmp_path / target) == pytest.approx(sound_span(path), abs=0.01)
+
+
+def test_mp3_of_few_samples_is_encoded_for_mp4(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mkv", 30, sound="mp3", sound_rate=11025)
+    copy(path, tmp_path / "b.mp4")
+    with av.open(str(tmp_path / "b.mp4")) as container:
+        codec = container.streams.audio[0].codec_context
+        assert (codec.name, codec.sample_rate) == ("aac", 11025)
+    assert sound_span(tmp_path / "b.mp4") == pytest.approx(sound_span(path), abs=0.05)
+    copy(path, tmp_path / "b.mkv")
+    assert sound_packets(tmp_path / "b.mkv") == sound_packets(path)
+
+
+def test_what_a_container_refuses_is_no_fault_of_the_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio, "SLOWEST_MP3", 0)
+    path = write_clip(tmp_path / "a.mkv", 30, sound="mp3", sound_rate=11025)
+    with pytest.raises(DataError, match=r"b.mp4: the video cannot be written .* does not go into it"):
+        copy(path, tmp_path / "b.mp4")
+    assert names(tmp_path) == ["a.mkv"]
 
 
 @pytest.mark.parametrize("sound", ["aac", "pcm_s16le"])

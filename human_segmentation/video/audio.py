@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TypeVar, cast
 
 import av
-from av import AudioFrame, AudioStream
+from av import AudioCodecContext, AudioFrame, AudioStream
 from av.container import OutputContainer
 
 from human_segmentation.video.timeline import Rising
@@ -19,11 +19,21 @@ COPIED = {
     "webm": {"opus", "vorbis"},
 }
 """Sound that players know in each container, which is copied as it is; MKV takes what FFmpeg says."""
+SLOWEST_MP3 = 16_000
+"""Samples a second; MP4 knows no MP3 with fewer."""
 ENCODED = {"webm": "libopus"}
 """What any other sound becomes, where it is not AAC."""
 KEPT = ("language", "title")
 """What is known of a track, and kept."""
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+
+
+def _can_copy(codec: AudioCodecContext, target: OutputContainer) -> bool:
+    """Whether sound goes into a container as it is."""
+    name = codec.codec.canonical_name
+    if (target.format.name, name) == ("mp4", "mp3") and codec.sample_rate < SLOWEST_MP3:
+        return False
+    return name in COPIED.get(target.format.name, target.supported_codecs)
 
 
 class AudioCopy:
@@ -45,8 +55,7 @@ class AudioCopy:
         self._track = sound.open()
         self._source = self._track.stream
         codec = self._source.codec_context
-        name = codec.codec.canonical_name
-        if name in COPIED.get(target.format.name, target.supported_codecs):
+        if _can_copy(codec, target):
             self._stream = target.add_stream_from_template(self._source)
             self._packets = self._copied()
         else:

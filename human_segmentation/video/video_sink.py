@@ -46,7 +46,8 @@ class VideoSink(Sink):
 
     Raises:
         OutputError: The suffix is none of these; from the methods, when the file cannot be written.
-        DataError: From `write`, when the encoder does not take pictures of this size.
+        DataError: From `write`, when the encoder does not take pictures of this size; from the methods, when the
+            container does not take what the source has.
     """
 
     def __init__(self, path: Path, source: Source, encoding: Encoding | None = None) -> None:
@@ -185,6 +186,7 @@ class VideoSink(Sink):
         try:
             yield
         except av.FFmpegError as error:
-            raise OutputError(
-                f"{self._path}: the video cannot be written ({error.strerror}); choose another place or make room"
-            ) from error
+            said = f"{self._path}: the video cannot be written ({error.strerror})"
+            if isinstance(error, OSError):
+                raise OutputError(f"{said}; choose another place or make room") from error
+            raise DataError(f"{said}; what is in this input does not go into it, try .mkv") from error
