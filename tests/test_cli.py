@@ -74,6 +74,13 @@ def test_video_infer_puts_the_person_on_white(tmp_path):
     assert np.mean(frames[50][200:300, 250:350]) < 200
 
 
+def test_video_infer_gives_what_else_there_is(tmp_path):
+    options = ["--video_path", CLIP, "--end", "0.2", "--output_type", "green_screen", "--output"]
+    for script in ("video_infer.py", "bg_replace.py"):
+        succeed(script, *options, tmp_path / f"{script}.mp4")
+    assert (tmp_path / "video_infer.py.mp4").read_bytes() == (tmp_path / "bg_replace.py.mp4").read_bytes()
+
+
 def test_background_video_goes_on_for_as_long_as_the_input(tmp_path):
     short = tmp_path / "short.mp4"
     with av.open(str(short), "w") as container:
@@ -123,7 +130,8 @@ MODEL = "pretrain_weights/humanseg_mobile_inference"
     ("args", "words"),
     [
         (["--image_path", PHOTO], "--background_image_path"),
-        (["--image_path", "", *BLUE], "--image_path: the path is empty"),
+        (["--image_path", "", *BLUE], "--image_path: '' names no file"),
+        (["--image_path", ".", *BLUE], "--image_path: '.' names no file"),
         (["--image_path", PHOTO, "--output_type", "alpha", *BLUE], "--output_type alpha: no background is seen there"),
         (["--image_path", "nowhere.jpg", *BLUE], "nowhere.jpg"),
         (["--image_path", "README.md", *BLUE], "README.md"),
@@ -145,6 +153,8 @@ MODEL = "pretrain_weights/humanseg_mobile_inference"
         (["--video_path", PHOTO, "--background_video_path", "README.md"], "README.md"),
         (["--video_path", "README.md", *BLUE], "README.md"),
         (["--camera", 99, *BLUE], "camera 99"),
+        (["--camera", 99999999999, *BLUE], "camera 99999999999"),
+        (["--image_path", PHOTO, "--camera", 0, *BLUE], "--camera: not allowed with argument --image_path"),
         (["--video_path", CLIP, "--output", "data", *BLUE], "data: this is a folder; give a file with --output"),
         (["--image_path", PHOTO, "--video_path", CLIP, *BLUE], "--video_path: not allowed with argument --image_path"),
         (["--input_dir", "data", "--image_path", PHOTO, *BLUE], "--image_path: not allowed with argument --input_dir"),

@@ -219,6 +219,7 @@ def test_command_on_raw_frames_of_which_the_last_is_incomplete(tmp_path: Path) -
             ["--video_path", "data/video_test.mp4", "--start", "1:2:3:4"],
             "--start 1:2:3:4: this is no time; write it in",
         ),
+        (["--video_path", "data/video_test.mp4", "--start", "99999999999"], "--start 99999999999: this is no time"),
         (["--video_path", "data/video_test.mp4", "--end", "soon"], "--end soon: this is no time; write it in seconds"),
         (["--video_path", "data/video_test.mp4", "--start", "2", "--end", "0:02"], "--end 0:02: this is not after --s"),
         (
@@ -280,6 +281,19 @@ def test_video_from_a_server_is_like_a_file(tmp_path: Path, server: Server, name
     assert len(part) == 5
 
 
+@pytest.mark.parametrize("name", ["a.ts", "a.mkv"])
+@pytest.mark.parametrize("span", [Span(), Span(Fraction("0.4"), Fraction("0.8"))])
+def test_video_from_a_pipe_is_like_a_file(tmp_path: Path, name: str, span: Span) -> None:
+    path, pipe = write_clip(tmp_path / name, 50, sound="aac"), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cp", path, pipe], stderr=subprocess.DEVNULL):
+        copy(pipe, tmp_path / "b.mp4", span=span)
+    copy(path, tmp_path / "c.mp4", span=span)
+    assert len(frames(tmp_path / "b.mp4")[0]) == (50 if span == Span() else 10)
+    assert frames(tmp_path / "b.mp4")[0] == frames(tmp_path / "c.mp4")[0]
+    assert sound_packets(tmp_path / "b.mp4") == sound_packets(tmp_path / "c.mp4")
+
+
 @contextmanager
 def once(content: bytes) -> Iterator[str]:
     """The address of a camera: what it sends has no end that is known, and comes a single time, piece by piece."""
@@ -325,7 +339,7 @@ def test_command_on_a_stream_without_an_end(tmp_path: Path) -> None:
 
 def test_command_on_an_address(tmp_path: Path, server: Server) -> None:
     server.content = (ROOT / "data" / "video_test.mp4").read_bytes()
-    address = f"http://127.0.0.1:{server.server_port}/clips/video_test.mp4?quality=high"
+    address = f"HTTP://127.0.0.1:{server.server_port}/clips/video_test.mp4?quality=high"
     done = replace("--video_path", address, "--end", "0.4", "--save_dir", tmp_path, *BLUE)
     assert (done.returncode, complaints(done)) == (0, [])
     assert names(tmp_path) == ["video_test.mp4"]

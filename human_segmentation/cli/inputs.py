@@ -25,7 +25,10 @@ FINEST_RATE = 10_000
 LARGEST_SIDE = 16_000
 """Of raw frames, in pixels: FFmpeg holds no square that is much larger."""
 _RATE = re.compile(r"[\d./]+")
-_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)")
+_NUMBER = re.compile(r"\d{1,9}")
+"""As large as OpenCV takes them."""
+_TIME = re.compile(r"(?:(?:(\d{1,6}):)?(\d{1,6}):)?(\d{1,9}(?:\.\d*)?|\.\d+)")
+"""As large as FFmpeg's clocks of a nanosecond go."""
 
 
 def add_input_arguments(parser: argparse.ArgumentParser, photos: bool) -> None:
@@ -47,9 +50,7 @@ def add_input_arguments(parser: argparse.ArgumentParser, photos: bool) -> None:
         help="folder of photos and videos to work on, or a quoted pattern such as 'clips/*.mp4'; ** goes into folders; "
         "run again, it goes on where it stopped",
     )
-    one.add_argument(
-        "--camera", type=_camera, default=0, metavar="N", help="number, device or address of the camera (default 0)"
-    )
+    one.add_argument("--camera", type=_camera, metavar="N", help="number, device or address of the camera (default 0)")
     parser.add_argument("--start", metavar="TIME", help="where to begin, in seconds or as [HH:]MM:SS")
     parser.add_argument("--end", metavar="TIME", help="where to stop, in seconds or as [HH:]MM:SS")
     parser.add_argument("--fps", metavar="RATE", help="frames a second of numbered photos and raw frames (default 25)")
@@ -57,16 +58,19 @@ def add_input_arguments(parser: argparse.ArgumentParser, photos: bool) -> None:
 
 
 def _camera(text: str) -> int | str:
-    return int(text) if text.isdigit() else text
+    return int(text) if _NUMBER.fullmatch(text) else text
 
 
 def _place(text: str) -> Path | str:
-    return text if is_address(text) else _path(text)
+    if not is_address(text):
+        return _path(text)
+    scheme, mark, rest = text.partition("://")
+    return scheme.lower() + mark + rest  # FFmpeg knows no other
 
 
 def _path(text: str) -> Path:
-    if not text:
-        raise argparse.ArgumentTypeError("the path is empty")
+    if not Path(text).name:
+        raise argparse.ArgumentTypeError(f"'{text}' names no file")
     return Path(text)
 
 
@@ -94,7 +98,7 @@ def open_source(args: argparse.Namespace) -> Source:
     place, span = input_path(args), span_of(args)
     if place is None or place == getattr(args, "image_path", None):
         _refuse(args, "start", "end", "fps", "raw_size")
-        return CameraSource(args.camera) if place is None else PhotoSource(args.image_path)
+        return CameraSource(args.camera or 0) if place is None else PhotoSource(args.image_path)
     if place == STANDARD_INPUT:
         if sys.stdin is None:
             raise DataError("--video_path -: standard input is closed; let a program write raw frames to it")

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from human_segmentation.cli.matting import add_matting_arguments, run_matting
-from human_segmentation.video.background import color
+from human_segmentation.video.background import Background, color
 
 WHITE = "#ffffff"
 
@@ -16,4 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Shows or writes the person on white."""
-    return run_matting(args, lambda _: [color(WHITE)], Path("result.mp4"))
+    return run_matting(args, _white, Path("result.mp4"))
+
+
+def _white(args: argparse.Namespace) -> list[Background]:
+    """White, but where something else than the person on a background is asked for."""
+    return [color(WHITE)] if args.output_type in (None, "composite") else []

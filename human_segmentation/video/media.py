@@ -55,6 +55,11 @@ class Media:
     place: Path | str
     span: Span = WHOLE
 
+    @property
+    def pipe(self) -> bool:
+        """Whether its bytes come once, as those on standard input do."""
+        return isinstance(self.place, Path) and not self.place.is_file()
+
     def open(self) -> InputContainer:
         """Opens it with FFmpeg, from its beginning.
 

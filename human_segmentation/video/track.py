@@ -1,4 +1,4 @@
-"""Streams of opened videos: a file is opened once for the pictures and once for each sound track, an address once."""
+"""Streams of opened videos: a file is opened once for the pictures and once for each sound track, others once."""
 
 import contextlib
 import math
@@ -58,7 +58,7 @@ class Track:
         self._timeline = Timeline()
         self.joints = self._timeline.joints
         self.broken: str | None = None
-        if media.span.start > 0:
+        if media.span.start > 0 and not media.pipe:
             self._wind()
 
     def _wind(self) -> None:
@@ -205,7 +205,7 @@ class SoundTrack:
 
 @dataclass(frozen=True)
 class SoundBeside:
-    """One of an address without an end, whose beginning would be gone if it were opened again.
+    """One of a pipe, or of an address without an end, whose beginning would be gone if it were opened again.
 
     Attributes:
         read: The stream that is read.

@@ -69,7 +69,7 @@ class VideoSource(Source):
         self._repaired = 0
         self._said: list[str] = []
         tracks = sounds(self._container)
-        if isinstance(place, Path) or self._container.duration is not None:
+        if not media.pipe and (isinstance(place, Path) or self._container.duration is not None):
             self.audio = tuple(SoundTrack(media, number) for number in range(len(tracks)))
         else:
             self.audio = tuple(SoundBeside(self._track, track) for track in tracks)
@@ -82,32 +82,32 @@ class VideoSource(Source):
 
     def __iter__(self) -> Iterator[Frame]:
         start, behind = self._track.moments(self.time_base)
-        count, end, whole = 0, 0.0, False
+        came, end, whole = False, 0.0, False
         for stamp, decoded in self._from(start) if self._span.start > 0 else self._in_order():
             if behind is not None and stamp >= behind:
-                if count:  # the last one may have stood still up to here
+                if came:  # the last one may have stood still up to here
                     self.end = max(self.end or 0.0, float((behind - start) * self.time_base))
                 break
-            end = float((stamp + (decoded.duration or 0)) * self.time_base - self._track.beginning)
+            duration = decoded.duration or 0
+            end = float((stamp + duration) * self.time_base - self._track.beginning)
             if self._span.start > 0 and stamp < start:
                 continue
             self._repaired += decoded.is_corrupt
             part = sum(joint < (stamp + 1) * self.time_base for joint in self._track.joints)
-            self._holes(stamp, decoded.duration or 0, part)
+            self._holes(stamp, duration, part)
             time = float((stamp - start) * self.time_base)
-            duration = decoded.duration or 0
             if behind is not None:
                 duration = min(duration, max(behind - stamp, self._moment))
             self.end = self._end_of(time, float(duration * self.time_base)) if duration else None
             yield Frame(self._first_size(self._picture(decoded), time), stamp - start, time)
-            count += 1
+            came = True
         else:
             whole = True
             self._check_end(end)
-        if not count and end:
+        if not came and end:
             known = f"the video ends at {end:.1f} seconds" if whole else "give a longer part"
             raise DataError(f"{self._place}: no frames are between --start and --end; {known}")
-        if not count:
+        if not came:
             raise DataError(f"{self._place}: the video has no frames that can be decoded; copy or convert it again")
 
     def _end_of(self, time: float, duration: float) -> float:
