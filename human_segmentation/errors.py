@@ -21,5 +21,9 @@ class OutputError(HumanSegError):
     """A result cannot be written."""
 
 
+class BusyError(OutputError):
+    """Another run is making the same result."""
+
+
 class DownloadError(HumanSegError):
     """Something cannot be fetched, or is not what it should be."""

@@ -1,12 +1,16 @@
 """Outputs that appear whole or not at all."""
 
 import contextlib
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 
-from human_segmentation.errors import OutputError
+from human_segmentation.errors import BusyError, OutputError
+
+if os.name == "posix":
+    import fcntl
 
 
 @contextlib.contextmanager
@@ -24,13 +28,15 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def check_not_same(source: Path, target: Path) -> None:
-    """Makes sure that a model is not written in the place of the one that it is made from.
+    """Makes sure that a model is written neither in the place of the one that it is made from, nor in its folder.
 
     Raises:
         OutputError: It would be.
     """
     if source.resolve().is_relative_to(target.resolve()):
         raise OutputError(f"{target}: the result would take the place of what it is made from; choose another folder")
+    if target.resolve().is_relative_to(source.resolve()):
+        raise OutputError(f"{target}: the result would lie inside what it is made from; choose another folder")
 
 
 def check_folder(path: Path) -> None:
@@ -44,22 +50,56 @@ def check_folder(path: Path) -> None:
         pass
 
 
+def check_replaceable(path: Path, names: Set[str]) -> None:
+    """Makes sure that a folder with files of these names can take the place of what is there, if anything is.
+
+    Raises:
+        OutputError: `path` is a file, or holds files, at any depth, of other names.
+    """
+    _check_no_file(path)
+    others = _names(path) - names
+    if others:
+        raise OutputError(f"{path}: the folder holds other files, such as {min(others)}; choose another one")
+
+
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A name beside `path` to write to; it is renamed to `path` when the block ends, and removed when the block fails.
 
     Raises:
         OutputError: The folder cannot be made or written, or the disk is full.
+        BusyError: Another process is writing the file.
     """
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
-    try:
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            yield partial
-            partial.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(partial, path):
+            try:
+                yield partial
+                partial.replace(path)
+            finally:
+                with contextlib.suppress(OSError):
+                    partial.unlink()
+
+
+@contextlib.contextmanager
+def _alone(partial: Path, path: Path) -> Iterator[None]:
+    """Lets one process at a time make `path` of `partial`. The lock ends with the process, by whatever end.
+
+    Raises:
+        BusyError: Another process makes it.
+    """
+    if os.name != "posix":  # Windows renames no file that is open
+        yield
+        return
+    with partial.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BusyError(f"{path}: another run is writing this file; wait for it, or choose another") from error
+        except OSError:  # some file systems have no locks
+            pass
+        yield
 
 
 @contextlib.contextmanager
@@ -79,9 +119,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
             yield partial
-            others = _names(path) - _names(partial)
-            if others:
-                raise OutputError(f"{path}: the folder holds other files, such as {min(others)}; choose another one")
+            check_replaceable(path, _names(partial))
             take_place(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -1,6 +1,7 @@
 """Reading and writing photos: the one place that decodes and encodes them."""
 
 import io
+import os
 import re
 from pathlib import Path
 
@@ -22,6 +23,17 @@ _SRGB = ImageCms.createProfile("sRGB")
 
 # OpenCV's own words about a damaged photo or a missing camera name no file and help nobody.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+def is_photo(path: Path) -> bool:
+    """Whether a file looks like a photo that can be read."""
+    # As text, OpenCV crashes at names that are no Unicode.
+    return cv2.haveImageReader(os.fsencode(path))  # type: ignore[arg-type]
+
+
+def has_writer(name: str) -> bool:
+    """Whether a photo of this name can be written."""
+    return cv2.haveImageWriter(os.fsencode(name))  # type: ignore[arg-type]
 
 
 def read_photo(path: Path, flags: int = cv2.IMREAD_COLOR_BGR) -> NDArray[np.uint8]:
@@ -96,7 +108,7 @@ def write_photo(path: Path, image: NDArray[np.uint8]) -> None:
     Raises:
         OutputError: The format is unknown, does not take pictures of this size, or the file cannot be written.
     """
-    if not cv2.haveImageWriter(f"photo{path.suffix}"):
+    if not has_writer(f"photo{path.suffix}"):
         raise OutputError(f"{path}: photos of the type '{path.suffix}' cannot be written; use .jpg, .png or .webp")
     try:
         done, data = cv2.imencode(path.suffix, image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])

@@ -1,6 +1,7 @@
 """`--input_dir`: many photos and videos in one run, and in one after another."""
 
 import fcntl
+import gc
 import os
 import pty
 import re
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import termios
 import time
+from pathlib import Path
 
 import av
 import cv2
@@ -66,6 +68,7 @@ def assert_whole(out, length=10):
 
 def test_folder_with_bad_files(tmp_path, folder, batch):
     (folder / "a.txt").write_text("a note")
+    (folder / os.fsdecode(b"caf\xe9.txt")).write_text("a note with a name that is no Unicode")
     (folder / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
     (folder / "deeper").mkdir()
     shutil.copy(PHOTO, folder / "deeper")
@@ -190,6 +193,31 @@ def test_a_video_that_the_encoder_refuses_does_not_end_the_batch(tmp_path, folde
     assert (code, printed, len(errors)) == (2, [f"{tmp_path}/out: 4 made, 1 failed: {folder}/a.mkv"], 1)
     assert f"{tmp_path}/out/a.mp4: the encoder libx264 does not start with 17000x16 pixels" in errors[0]
     assert_whole(tmp_path / "out")
+
+
+def test_what_is_done_with_is_closed(tmp_path, folder, batch):
+    background = write_clip(tmp_path / "background.mp4")
+    for number in range(8):
+        shutil.copy(folder / "a.jpg", folder / f"a{number}.jpg")
+    gc.disable()
+    try:
+        assert batch(background=["--background_video_path", str(background)])[0] == 0
+        opened = [entry.readlink() for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+    finally:
+        gc.enable()
+    # One was opened to see whether it can be.
+    assert [path for path in opened if path.is_relative_to(tmp_path)] == [background]
+
+
+def test_two_runs_share_a_folder(tmp_path, folder):
+    for number in range(6):
+        shutil.copy(CLIP, folder / f"e{number}.mp4")
+    both = [process(folder, "--end", "1", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [one.communicate(timeout=120)[1] for one in both]
+    assert names(tmp_path / "out") == ["B.PNG", "a.jpg", "c.png", "d.mp4", *(f"e{number}.mp4" for number in range(6))]
+    assert {len(frames(path)[0]) for path in (tmp_path / "out").glob("e*.mp4")} == {25}
+    errors = [line for lines in said for line in lines.splitlines() if line.startswith("error")]
+    assert all("another run is writing this file" in line for line in errors)
 
 
 def test_photo_whose_name_looks_like_that_of_numbered_ones(tmp_path, folder, batch):

@@ -1,6 +1,7 @@
 """Photos are read right, whole and upright, and written whole or not at all."""
 
 import io
+import os
 import resource
 import struct
 import zlib
@@ -13,9 +14,9 @@ from conftest import names
 from numpy.typing import NDArray
 from PIL import Image
 
-from human_segmentation.errors import DataError, OutputError
-from human_segmentation.files import take_place, whole_folder
-from human_segmentation.photos import read_photo, write_photo
+from human_segmentation.errors import BusyError, DataError, OutputError
+from human_segmentation.files import take_place, whole_file, whole_folder
+from human_segmentation.photos import has_writer, is_photo, read_photo, write_photo
 
 HEIGHT, WIDTH = 90, 140
 
@@ -235,6 +236,19 @@ def test_written_photo_reads_back(tmp_path: Path, name: str, tolerance: int) -> 
     assert [path.name for path in (tmp_path / name).parent.iterdir()] == [Path(name).name]
 
 
+def test_names_that_are_no_unicode(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.png")
+    write_photo(path, picture())
+    np.testing.assert_array_equal(read_photo(path), picture())
+    note = tmp_path / os.fsdecode(b"caf\xe9.txt")
+    note.write_text("a note")
+    assert (is_photo(path), is_photo(note)) == (True, False)
+    odd = os.fsdecode(b"a.caf\xe9")
+    assert (has_writer(path.name), has_writer(odd)) == (True, False)
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_photo(tmp_path / odd, picture())
+
+
 @pytest.mark.parametrize("name", ["a.xyz", "a", ".png", "a.pbm"])
 def test_photo_of_a_type_that_cannot_be_written(tmp_path: Path, name: str) -> None:
     with pytest.raises(OutputError, match=rf"{name}: .*cannot be written.*; use"):
@@ -270,6 +284,19 @@ def test_full_disk_leaves_the_old_photo(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     np.testing.assert_array_equal(cv2.imread(str(path)), picture())
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    with whole_file(path) as partial:
+        partial.write_bytes(b"first")
+        with pytest.raises(BusyError, match=r"a.mp4: another run is writing this file"), whole_file(path):
+            pass
+    assert path.read_bytes() == b"first"
+    with whole_file(path) as partial:
+        partial.write_bytes(b"second")
+    assert path.read_bytes() == b"second"
+    assert names(tmp_path) == ["a.mp4"]
 
 
 def test_folder_replaces_the_one_before(tmp_path: Path) -> None:

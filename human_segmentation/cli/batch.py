@@ -1,19 +1,19 @@
 """Many inputs, one after the other: `--input_dir`."""
 
 import argparse
+import gc
 import glob
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import cv2
 from tqdm import tqdm
 
 from human_segmentation.cli.inputs import input_path, span_of
 from human_segmentation.cli.outputs import Job
-from human_segmentation.errors import DataError, OutputError
-from human_segmentation.photos import SUFFIXES
+from human_segmentation.errors import BusyError, DataError, OutputError
+from human_segmentation.photos import SUFFIXES, is_photo
 
 VIDEOS = (
     ".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts",
@@ -75,7 +75,7 @@ def _flag(path: Path) -> str | None:
     suffix = path.suffix.lower()
     if suffix in VIDEOS:
         return "video_path"
-    return "image_path" if suffix in SUFFIXES or cv2.haveImageReader(os.fspath(path)) else None
+    return "image_path" if suffix in SUFFIXES or is_photo(path) else None
 
 
 def _alone(args: argparse.Namespace, flag: str, path: Path) -> argparse.Namespace:
@@ -89,7 +89,8 @@ def _alone(args: argparse.Namespace, flag: str, path: Path) -> argparse.Namespac
 def run_batch(jobs: Sequence[Job], save_dir: Path, work: Callable[[Job], object]) -> int:
     """Does what is not done yet. A bad input does not end it; a place that cannot be written does, as for all others.
 
-    Results appear whole or not at all, so one that is there is finished, whenever and however the run before ended.
+    Results appear whole or not at all, so one that is there is finished, whenever and however the run before ended. Two
+    runs at a time share what is to be done.
 
     Args:
         jobs: What is to be done.
@@ -97,7 +98,7 @@ def run_batch(jobs: Sequence[Job], save_dir: Path, work: Callable[[Job], object]
         work: Does one.
 
     Returns:
-        The exit code: 2 where an input was bad.
+        The exit code: 2 where an input was bad, or another run is still at it.
 
     Raises:
         DataError: Two results would have the same name.
@@ -110,15 +111,21 @@ def run_batch(jobs: Sequence[Job], save_dir: Path, work: Callable[[Job], object]
     try:
         with tqdm(waiting, initial=finished, total=len(jobs), unit="file", disable=None) as bar:
             for job in bar:
+                if job.finished:  # by another run
+                    finished += 1
+                    continue
                 try:
                     work(job)
                     made += 1
-                except DataError as error:
+                except (DataError, BusyError) as error:
                     failed.append(str(input_path(job.args)))
                     tqdm.write(f"error: {error}", file=sys.stderr)
                 except OutputError:
                     failed.append(str(input_path(job.args)))
                     raise
+                finally:
+                    # PyAV's containers and streams hold each other, and Python does not know how much they hold.
+                    gc.collect()
     finally:
         print(_summary(save_dir, made, finished, failed))
     return 2 if failed else 0

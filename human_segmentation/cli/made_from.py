@@ -1,19 +1,17 @@
 """What a result is made from is never overwritten."""
 
 import argparse
-import os
 from pathlib import Path
-
-import cv2
 
 from human_segmentation.cli.inputs import input_path
 from human_segmentation.errors import DataError
+from human_segmentation.photos import is_photo
 from human_segmentation.video.numbered import is_numbered, numbered, numbers_of
 
 
 def photos_in(folder: Path) -> list[Path]:
     """The photos in a folder, sorted by name; what is none is passed over."""
-    return [path for path in sorted(folder.iterdir()) if path.is_file() and cv2.haveImageReader(os.fspath(path))]
+    return [path for path in sorted(folder.iterdir()) if path.is_file() and is_photo(path)]
 
 
 def check_overwriting(args: argparse.Namespace, output: Path) -> None:

@@ -4,16 +4,15 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
-import cv2
-
 from human_segmentation.errors import DataError
+from human_segmentation.photos import has_writer
 
 _NUMBER = re.compile(r"%(0\d+)?d")
 
 
 def is_numbered(path: Path) -> bool:
     """Whether this is the name of numbered photos."""
-    return _NUMBER.search(path.name) is not None and cv2.haveImageWriter(path.name)
+    return _NUMBER.search(path.name) is not None and has_writer(path.name)
 
 
 def numbered(path: Path, number: int) -> Path:
