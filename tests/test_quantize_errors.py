@@ -97,3 +97,12 @@ def test_the_model_itself_as_the_target(refusal, tmp_path, name):
     assert refusal(model_dir=folder, save_dir=target) == (
         f"{target}: the result would take the place of what it is made from; choose another folder"
     )
+
+
+@pytest.mark.parametrize("name", ["export", "deep/export"])
+def test_a_target_inside_the_model(refusal, tmp_path, name):
+    """The folder of the model could never be written again."""
+    folder = write_model(tmp_path / "model", "HRNet", "Infer")
+    assert refusal(model_dir=folder, save_dir=folder / name) == (
+        f"{folder / name}: the result would lie inside what it is made from; choose another folder"
+    )

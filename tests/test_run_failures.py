@@ -180,6 +180,24 @@ def test_a_folder_that_cannot_be_made(discs):
 
 
 @pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("best_model/notes.txt", "the folder holds other files, such as notes.txt; choose another one"),
+        ("best_model/export/model.yml", "the folder holds other files, such as export/model.yml; choose another one"),
+        ("best_model", "there is a file of this name; choose another name for the folder"),
+    ],
+)
+def test_a_best_model_that_cannot_be_written(samples, tmp_path, name, sentence):
+    """So is what would end a run after its first epoch."""
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(OutputError) as caught:
+        run(samples, tmp_path, learning_rate=1e30)
+    assert str(caught.value) == f"{tmp_path / 'best_model'}: {sentence}"
+    assert files_of(tmp_path) == {name: b"mine"}
+
+
+@pytest.mark.parametrize(
     ("options", "sentence"),
     [
         (["--model_type", "UNet"], "argument --model_type: invalid choice: 'UNet' (choose from "),

@@ -13,8 +13,8 @@ from paddle import nn
 from paddle.optimizer import Optimizer
 
 from human_segmentation.errors import ModelError
-from human_segmentation.files import whole_folder
-from human_segmentation.inference.model_config import NETWORKS, TRAINED, ModelConfig, unknown_model
+from human_segmentation.files import check_folder, check_replaceable, whole_folder
+from human_segmentation.inference.model_config import CONFIG_FILE, NETWORKS, TRAINED, ModelConfig, unknown_model
 from human_segmentation.models.legacy import load_legacy
 from human_segmentation.models.weights import (
     PARAMS_FILE,
@@ -28,6 +28,7 @@ from human_segmentation.models.weights import (
 from human_segmentation.models.zoo import build_network
 from human_segmentation.training.ema import WeightAverage
 
+BEST = "best_model"
 METRICS_FILE = "metrics.json"
 RAW_FILE = "raw.pdparams"
 OPTIMIZER_FILE = "model.pdopt"
@@ -49,6 +50,16 @@ class Progress:
     epochs: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     started: float = field(default_factory=time.time)
+
+
+def check_run_folder(folder: Path) -> None:
+    """Makes sure that a run can write into its folder, and its best model there, before work is spent on it.
+
+    Raises:
+        OutputError: It cannot, or the best model's folder holds other files.
+    """
+    check_folder(folder)
+    check_replaceable(folder / BEST, {PARAMS_FILE, CONFIG_FILE, METRICS_FILE})
 
 
 def _write_model(folder: Path, params: dict[str, paddle.Tensor], config: ModelConfig) -> None:

@@ -14,13 +14,14 @@ from tqdm import tqdm
 from human_segmentation.datasets.dataset import TrainingSet, read_sample
 from human_segmentation.datasets.list_file import Sample
 from human_segmentation.errors import DataError, HumanSegError, ModelError
-from human_segmentation.files import check_folder
 from human_segmentation.inference.model_config import TRAINED, ModelConfig
 from human_segmentation.inference.predictor import Predictor
 from human_segmentation.models.zoo import build_network
 from human_segmentation.training import distributed
 from human_segmentation.training.checkpoint import (
+    BEST,
     Progress,
+    check_run_folder,
     find_checkpoint,
     load_checkpoint,
     load_network,
@@ -40,7 +41,6 @@ from human_segmentation.training.report import panel, write_report
 from human_segmentation.training.run_log import RunLog
 
 PANELS = 4
-BEST = "best_model"
 
 
 def train(options: TrainOptions, training_set: TrainingSet, val_samples: Sequence[Sample]) -> dict[str, float]:
@@ -104,7 +104,7 @@ class _Run:
         """Trains to the end."""
         options = self.options
         # What cannot be used is told now, and not after an epoch.
-        check_folder(options.save_dir)
+        check_run_folder(options.save_dir)
         self._check_labels()
         log = RunLog(options.save_dir, list(options.writers) if distributed.rank() == 0 else [])
         for epoch in range(self.progress.epochs, options.num_epochs):
