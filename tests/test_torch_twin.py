@@ -1,6 +1,8 @@
 """The PyTorch twins under tools/ against the networks and losses that they stand for."""
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 
@@ -8,7 +10,7 @@ import cv2
 import numpy as np
 import paddle
 import pytest
-from conftest import ROOT
+from conftest import ROOT, files_of
 from twins import train, train_command
 
 from human_segmentation.models.zoo import build_network
@@ -21,6 +23,8 @@ sys.path.insert(0, str(ROOT / "tools" / "torch_twin"))
 
 import losses  # noqa: E402
 import params  # noqa: E402
+
+import train as program  # noqa: E402
 
 
 @pytest.mark.parametrize(("model", "prior"), [("HumanSegMobile", False), ("PortraitNet", False), ("PortraitNet", True)])
@@ -109,9 +113,101 @@ def test_portraitnet_with_everything_learns(discs, tmp_path):
     assert load_network(tmp_path / "run" / "best_model")[1].prior_channel
 
 
-def test_nothing_to_resume_from(discs, tmp_path):
-    done = subprocess.run(
-        train_command(discs, tmp_path / "none", "--resume"), cwd=ROOT, capture_output=True, text=True, check=False
+@pytest.fixture(scope="module")
+def one_epoch(discs, tmp_path_factory):
+    """The folder of a run of one epoch, and what the run said."""
+    folder = tmp_path_factory.mktemp("run")
+    return folder, train(discs, folder, "--num_epochs", 1)
+
+
+def test_what_a_run_says(one_epoch):
+    folder, (line,) = one_epoch
+    metrics = json.loads((folder / "best_model" / "metrics.json").read_text())
+    miou, person, boundary = (metrics[name] for name in ("miou", "foreground_iou_per_photo", "boundary_iou"))
+    said = f"mIoU {miou:.4f}, person IoU per photo {person:.4f}, boundary IoU {boundary:.4f}"
+    assert re.fullmatch(rf"epoch 1/1: loss \d\.\d{{4}}, {said}, \d+\.\d photos/s", line)
+
+
+@pytest.fixture
+def refusal(discs, tmp_path, capsys, monkeypatch):
+    """Runs the program in this process, which must refuse what it is given; gives the one sentence that it says."""
+
+    def run(save_dir, *options, data=discs):
+        before = files_of(tmp_path)
+        monkeypatch.setattr(sys, "argv", train_command(data, save_dir, *options)[1:])
+        assert program.main() == 2
+        assert files_of(tmp_path) == before
+        (line,) = capsys.readouterr().err.splitlines()
+        return line.removeprefix("error: ")
+
+    return run
+
+
+def test_a_photo_that_cannot_be_used(discs, tmp_path, refusal):
+    """It is read in the worker process of a run."""
+    data = shutil.copytree(discs, tmp_path / "data")
+    (data / "9.png").write_bytes(b"no photo")
+    assert refusal(tmp_path / "run", data=data) == (
+        f"{data / '9.png'}: the file is damaged or no photo that can be decoded; give a JPEG, PNG or WebP"
     )
-    assert done.returncode == 2
-    assert "there is no such file to resume from" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--seed", -1], "--seed -1: the number must be from 0 to 9223372036854775807"),
+        (["--image_shape", 100, 100], "--image_shape 100 100: this network takes multiples of 32; 224 224 is usual"),
+    ],
+)
+def test_numbers_that_cannot_be(tmp_path, refusal, options, sentence):
+    assert refusal(tmp_path / "run", *options) == sentence
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, refusal):
+    """It is found before anything is trained, which would fail here."""
+    notes = tmp_path / "best_model" / "notes.txt"
+    notes.parent.mkdir()
+    notes.write_text("mine")
+    assert refusal(notes, "--learning_rate", 1e30) == (
+        f"{notes}: cannot be written (Not a directory); choose another place or make room"
+    )
+    assert refusal(tmp_path, "--learning_rate", 1e30) == (
+        f"{notes.parent}: the folder holds other files, such as notes.txt; choose another one"
+    )
+
+
+def test_nothing_to_resume_from(tmp_path, refusal):
+    assert refusal(tmp_path / "none", "--resume") == (
+        f"{tmp_path / 'none' / 'last.pt'}: there is no such file to resume from; give --save_dir of a run"
+    )
+
+
+def test_nothing_is_left_to_train(one_epoch, refusal):
+    sentence = "--num_epochs 1: the checkpoint has 1 epochs already; give more"
+    assert refusal(one_epoch[0], "--resume", "--num_epochs", 1) == sentence
+
+
+@pytest.mark.parametrize(
+    ("keep", "options"),
+    [
+        (0, []),
+        (1000, []),
+        (1_000_000, []),
+        (None, ["--model_type", "PortraitNet"]),
+        (None, ["--teacher", ROOT / "pretrain_weights" / "portraitnet_params"]),
+    ],
+    ids=["empty", "cut", "cut later", "network", "teacher"],
+)
+def test_a_state_that_does_not_fit(one_epoch, tmp_path, refusal, keep, options):
+    path = shutil.copytree(one_epoch[0], tmp_path / "run") / "last.pt"
+    path.write_bytes(path.read_bytes()[:keep])
+    assert refusal(path.parent, "--resume", *options) == (
+        f"{path}: this is no whole state of a run with these flags; give --model_type, --prior_channel and --teacher "
+        "as it began with, or leave --resume out"
+    )
+
+
+def test_a_model_that_paddle_computes_otherwise_is_not_left_behind(tmp_path, refusal, monkeypatch):
+    monkeypatch.setattr(program, "TOLERANCE", -1.0)
+    sentence = r"Paddle's scores differ from PyTorch's by \S+, more than -1\.0; nothing was saved, take train\.py"
+    assert re.fullmatch(sentence, refusal(tmp_path / "run", "--num_epochs", 1))

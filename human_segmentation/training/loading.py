@@ -1,4 +1,4 @@
-"""Batches from worker processes."""
+"""Batches from worker processes. Errors in these come as sentences, in Paddle's loader and in PyTorch's."""
 
 import ctypes
 import os
@@ -29,10 +29,10 @@ class Batches:
 
     def __init__(self, training_set: TrainingSet, sampler: BatchSampler) -> None:
         self._loader = DataLoader(
-            _Guarded(training_set),
+            Guarded(training_set),
             batch_sampler=sampler,
             num_workers=_workers(),
-            collate_fn=_stack,
+            collate_fn=stack,
             worker_init_fn=_end_with_parent,
         )
 
@@ -46,13 +46,16 @@ class Batches:
             DataError: A photo or a label cannot be used.
         """
         for batch in self._loader:
-            if len(batch) == 1:
-                raise DataError(os.fsdecode(batch[0].numpy().tobytes()))
+            check_batch(batch)
             yield batch
 
 
-class _Guarded:
-    """Samples, and in the place of one that cannot be used its error: Paddle makes a traceback of what is raised."""
+class Guarded:
+    """Samples, and in the place of one that cannot be used its error: a loader makes a traceback of what is raised.
+
+    Args:
+        training_set: Where the samples come from.
+    """
 
     def __init__(self, training_set: TrainingSet) -> None:
         self.training_set = training_set
@@ -61,20 +64,32 @@ class _Guarded:
         return len(self.training_set)
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], ...] | DataError:
+        """A sample of `TrainingSet`, or its error."""
         try:
             return self.training_set[index]
         except DataError as error:
             return error
 
 
-def _stack(samples: Sequence[tuple[NDArray[np.uint8], ...] | DataError]) -> list[NDArray[np.uint8]]:
+def stack(samples: Sequence[tuple[NDArray[np.uint8], ...] | DataError]) -> list[NDArray[np.uint8]]:
     """The fields of samples, each stacked; where there is an error, its sentence is the only field, in bytes."""
     fields = []
     for sample in samples:
         if isinstance(sample, DataError):
-            return [np.frombuffer(os.fsencode(str(sample)), np.uint8)]
+            sentence = bytearray(os.fsencode(str(sample)))  # PyTorch warns of what cannot be written, such as bytes
+            return [np.frombuffer(sentence, np.uint8)]
         fields.append(sample)
     return [np.stack(field) for field in zip(*fields, strict=True)]
+
+
+def check_batch(batch: Sequence[paddle.Tensor]) -> None:
+    """Looks for an error in what `stack` gave, as tensors of Paddle or PyTorch.
+
+    Raises:
+        DataError: A photo or a label cannot be used.
+    """
+    if len(batch) == 1:
+        raise DataError(os.fsdecode(batch[0].numpy().tobytes()))
 
 
 def _workers() -> int:

@@ -56,6 +56,11 @@ class TrainOptions:
     objective: Objective | None = None
 
 
+def nothing_left(num_epochs: int, done: int) -> DataError:
+    """The error of a run that has as many epochs already as it is to have."""
+    return DataError(f"--num_epochs {num_epochs}: the checkpoint has {done} epochs already; give more")
+
+
 def check(options: TrainOptions, training_set: TrainingSet) -> None:
     """Refuses what cannot be done, before anything is.
 

@@ -35,7 +35,7 @@ from human_segmentation.training.initial import start_from
 from human_segmentation.training.loading import Batches
 from human_segmentation.training.metrics import part_ious
 from human_segmentation.training.optimizer import build_optimizer, build_schedule
-from human_segmentation.training.options import TrainOptions, check
+from human_segmentation.training.options import TrainOptions, check, nothing_left
 from human_segmentation.training.recipes import RECIPES
 from human_segmentation.training.report import panel, write_report
 from human_segmentation.training.run_log import RunLog
@@ -220,10 +220,7 @@ class _Run:
     def _finish(self) -> dict[str, float]:
         """Writes the report on the best model; returns its metrics."""
         if self.best is None:
-            done = self.progress.epochs
-            raise DataError(
-                f"--num_epochs {self.options.num_epochs}: the checkpoint has {done} epochs already; give more"
-            )
+            raise nothing_left(self.options.num_epochs, self.progress.epochs)
         if distributed.rank() == 0:
             network, _ = load_network(self.options.save_dir / BEST)
             predictor = self._predictor(network)

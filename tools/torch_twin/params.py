@@ -8,6 +8,8 @@ from portraitnet import PortraitNet
 from torch import nn
 
 TWINS = ("HumanSegMobile", "PortraitNet")
+STRIDE = 32
+"""The sides of their inputs are multiples of it."""
 RENAMED = (("running_mean", "_mean"), ("running_var", "_variance"))
 
 

@@ -1,7 +1,7 @@
 """Trains HumanSegMobile or PortraitNet in PyTorch, on the data sets, transforms and metrics of this project.
 
 PyTorch's kernels train these networks on a CPU about twice as fast as Paddle's. What it writes is a
-trained model of this project, `SAVE_DIR/best_model`, checked against Paddle.
+trained model of this project, `SAVE_DIR/best_model`, which was compared with Paddle before.
 """
 
 import argparse
@@ -13,14 +13,15 @@ from pathlib import Path
 import numpy as np
 import paddle
 import torch
-from distill import Teacher
+from distill import Teacher, mix
 from losses import compute
 from numpy.typing import NDArray
-from params import TWINS, build_twin, from_paddle, to_paddle
+from params import STRIDE, TWINS, build_twin, from_paddle, to_paddle
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from human_segmentation.cli import Parser, exit_code
+from human_segmentation.cli.common import checked_size
 from human_segmentation.cli.train import add_data_arguments, build_data, build_objective, build_preprocess
 from human_segmentation.datasets.dataset import TrainingSet
 from human_segmentation.errors import DataError, HumanSegError, ModelError
@@ -28,12 +29,14 @@ from human_segmentation.files import whole_file
 from human_segmentation.inference.model_config import TRAINED, ModelConfig
 from human_segmentation.inference.predictor import Predictor
 from human_segmentation.inference.preprocess import Preprocess
+from human_segmentation.models.weights import load_params
 from human_segmentation.models.zoo import build_network
 from human_segmentation.training import options
-from human_segmentation.training.checkpoint import load_network, save_model
+from human_segmentation.training.checkpoint import BEST, check_run_folder, save_model
 from human_segmentation.training.engine import NetworkEngine
 from human_segmentation.training.evaluation import evaluate
 from human_segmentation.training.initial import start_from
+from human_segmentation.training.loading import Guarded, check_batch, stack
 from human_segmentation.training.objectives import Objective
 from human_segmentation.training.optimizer import WARMUP_SHARE, WEIGHT_DECAY
 
@@ -85,13 +88,25 @@ class Run:
         self._parts["optimizer"] = self.optimizer
 
     def resume(self) -> None:
-        """Goes back to the last whole epoch. Raises `ModelError` where there was none."""
+        """Goes back to the last whole epoch.
+
+        Raises:
+            ModelError: There was none, the file is damaged, or the run had another network, or a teacher where this one
+                has none, or none.
+        """
         if not self.path.is_file():
             raise ModelError(f"{self.path}: there is no such file to resume from; give --save_dir of a run")
-        saved = torch.load(self.path, weights_only=True)
-        for name, part in self._parts.items():
-            part.load_state_dict(saved[name])
-        self.state = saved["state"]
+        try:
+            saved = torch.load(self.path, weights_only=True)
+            for name, part in self._parts.items():
+                part.load_state_dict(saved[name])
+            self.state = saved["state"]
+        # What is damaged or does not fit raises almost anything, in texts of many lines.
+        except Exception as error:
+            raise ModelError(
+                f"{self.path}: this is no whole state of a run with these flags; give --model_type, --prior_channel "
+                "and --teacher as it began with, or leave --resume out"
+            ) from error
 
     def save(self) -> None:
         """Writes what `resume` reads."""
@@ -108,18 +123,22 @@ def train(args: argparse.Namespace) -> int:
     torch.set_num_threads(args.threads)
     if not 0 <= args.teacher_share <= 1:
         raise DataError(f"--teacher_share {args.teacher_share}: the share must be from 0 to 1")
-    paddle.seed(args.seed)  # of the first weights, which are Paddle's
-    torch.manual_seed(args.seed)  # of the layers between student and teacher
     objective, preprocess = build_objective(args), build_preprocess(args)
+    checked_size((preprocess.width, preprocess.height), "--image_shape", STRIDE)
     training_set, val_samples = build_data(args, objective.needs_plain)
     numbers = {name: getattr(args, name) for name in ("num_epochs", "batch_size", "learning_rate", "ema")}
     options.check(options.TrainOptions(args.model_type, args.save_dir, **numbers), training_set)
+    check_run_folder(args.save_dir)
+    paddle.seed(args.seed)  # of the first weights, which are Paddle's
+    torch.manual_seed(args.seed)  # of the layers between student and teacher
     network = build_network(args.model_type, prior_channel=args.prior_channel)
     if args.pretrain_weights is not None:
         start_from(args.pretrain_weights, network, preprocess, training_set)
     run = Run({name: value.numpy() for name, value in network.state_dict().items()}, args)
     if args.resume:
         run.resume()
+        if run.state["epoch"] >= args.num_epochs:
+            raise options.nothing_left(args.num_epochs, run.state["epoch"])
     engine = TwinEngine(run.average)
     predictor = Predictor(engine, preprocess, args.prior_channel)
     for epoch in range(run.state["epoch"], args.num_epochs):
@@ -128,7 +147,7 @@ def train(args: argparse.Namespace) -> int:
         metrics = evaluate(predictor, val_samples)
         run.state["epoch"] = epoch + 1
         print(
-            f"epoch {epoch + 1}/{args.num_epochs}: loss {loss:.4f}, mIoU {metrics['miou']:.4f}, person IoU "
+            f"epoch {epoch + 1}/{args.num_epochs}: loss {loss:.4f}, mIoU {metrics['miou']:.4f}, person IoU per photo "
             f"{metrics['foreground_iou_per_photo']:.4f}, boundary IoU {metrics['boundary_iou']:.4f}, "
             f"{rate:.1f} photos/s",
             flush=True,
@@ -139,8 +158,10 @@ def train(args: argparse.Namespace) -> int:
             config = ModelConfig(
                 args.model_type, TRAINED, preprocess, prior_channel=prior, epochs=epoch + 1, metrics=metrics
             )
-            save_model(args.save_dir / "best_model", to_paddle(run.average), config)
-            check(args.save_dir / "best_model", engine, preprocess, prior)
+            params = to_paddle(run.average)
+            load_params(network, params, args.save_dir / BEST)
+            check(NetworkEngine(network), engine, preprocess, prior)
+            save_model(args.save_dir / BEST, params, config)
         run.save()
     return 0
 
@@ -150,16 +171,17 @@ def train_epoch(
 ) -> tuple[float, float]:
     """Trains on every photo once; returns the mean loss and photos per second."""
     steps = args.num_epochs * (len(training_set) // args.batch_size)
-    loader = DataLoader(training_set, args.batch_size, drop_last=True, num_workers=1)
+    loader = DataLoader(Guarded(training_set), args.batch_size, drop_last=True, num_workers=1, collate_fn=stacked)
     title = f"epoch {run.state['epoch'] + 1}/{args.num_epochs}"
     run.twin.train()
     start, losses = time.perf_counter(), []
     for samples in tqdm(loader, desc=title, disable=None):
+        check_batch(samples)
         for group in run.optimizer.param_groups:
             group["lr"] = learning_rate(run.state["step"], steps, args.learning_rate)
         images, plain, alphas, valid = batch(samples, preprocess)
         if run.teacher is not None:
-            alphas = torch.lerp(alphas, run.teacher.score(samples[2].numpy()), args.teacher_share)
+            alphas = mix(alphas, run.teacher.score(samples[2].numpy()), args.teacher_share)
         loss = compute(objective, run.twin, images, plain, alphas, valid)
         if run.teacher is not None:
             loss = loss + (0.5 + 0.5 * math.cos(math.pi * run.state["step"] / steps)) * run.teacher.feature_loss()
@@ -172,6 +194,11 @@ def train_epoch(
         run.state["step"] += 1
         follow(run.average, run.twin, min(args.ema, (1 + run.state["step"]) / (10 + run.state["step"])))
     return float(np.mean(losses)), len(losses) * args.batch_size / (time.perf_counter() - start)
+
+
+def stacked(samples: list) -> list[torch.Tensor]:
+    """What `stack` gives, as tensors, which a worker process passes on without a copy."""
+    return [torch.from_numpy(field) for field in stack(samples)]
 
 
 def batch(samples: list[torch.Tensor], preprocess: Preprocess) -> tuple[torch.Tensor | None, ...]:
@@ -191,17 +218,20 @@ def follow(average: torch.nn.Module, twin: torch.nn.Module, decay: float) -> Non
             mean.lerp_(value, 1 - decay)
 
 
-def check(folder: Path, engine: TwinEngine, preprocess: Preprocess, prior_channel: bool) -> None:
-    """Runs the model that was written in Paddle and compares the scores.
+def check(theirs: NetworkEngine, ours: TwinEngine, preprocess: Preprocess, prior_channel: bool) -> None:
+    """Compares the scores of Paddle's network and of the twin, which have the same parameters.
 
     Raises:
         HumanSegError: They differ by more than 1e-4.
     """
     shape = (1, 3 + prior_channel, preprocess.height, preprocess.width)
     tensor = np.random.default_rng(0).standard_normal(shape, np.float32)
-    difference = np.abs(NetworkEngine(load_network(folder)[0])(tensor) - engine(tensor)).max()
-    if difference > TOLERANCE:
-        raise HumanSegError(f"{folder}: Paddle's scores differ from PyTorch's by {difference:.2g}")
+    difference = np.abs(theirs(tensor) - ours(tensor)).max()
+    if not difference <= TOLERANCE:
+        raise HumanSegError(
+            f"Paddle's scores differ from PyTorch's by {difference:.2g}, more than {TOLERANCE}; nothing was saved, "
+            "take train.py"
+        )
 
 
 def main() -> int:
