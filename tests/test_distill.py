@@ -50,12 +50,6 @@ def test_a_teacher_sees_small_photos_at_its_own_size(teacher_folder):
     assert (teacher.score(small) - expected).abs().max() < 1e-4
 
 
-def test_a_label_keeps_its_own_outline():
-    alphas = torch.tensor([[0.0] * 10 + [1.0] * 10]).expand(1, 4, 20)
-    mixed = distill.mix(alphas, 1 - alphas, 0.25)
-    assert mixed[0, 0].tolist() == [0.25] * 7 + [0.0] * 3 + [1.0] * 3 + [0.75] * 7
-
-
 def test_feature_loss_counts_in_variances_of_the_teacher_and_moves_the_student(teacher_folder):
     student = params.build_twin("HumanSegMobile")
     teacher = distill.Teacher(teacher_folder, student)

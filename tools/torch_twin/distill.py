@@ -11,7 +11,6 @@ import openvino as ov
 import torch
 import torch.nn.functional as F
 from hrnet import BRANCH_CHANNELS, HumanSegMobile
-from losses import contour
 from numpy.typing import NDArray
 from params import build_twin, from_paddle
 from portraitnet import STAGES, PortraitNet
@@ -22,8 +21,6 @@ from human_segmentation.training.checkpoint import load_network
 
 LEVELS = 3
 """Resolutions whose features are learnt, the coarsest: 1/8, 1/16 and 1/32."""
-EDGE_WIDTH = 7
-"""Pixels across an outline within which the label counts alone."""
 
 
 class Watched(nn.Module):
@@ -99,8 +96,3 @@ class Teacher(nn.Module):
             target = F.batch_norm(F.adaptive_avg_pool2d(theirs, ours.shape[-2:]), None, None, training=True)
             errors.append(F.mse_loss(adapter(ours.float()), target))
         return torch.stack(errors).mean()
-
-
-def mix(alphas: torch.Tensor, scores: torch.Tensor, share: float) -> torch.Tensor:
-    """Labels of which a teacher's scores have a share, [N, H, W], but not at outlines, where the scores are softer."""
-    return torch.lerp(alphas, scores, share * (1 - contour(alphas, EDGE_WIDTH)))

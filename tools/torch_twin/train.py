@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 import torch
-from distill import Teacher, mix
+from distill import Teacher
 from losses import compute
 from numpy.typing import NDArray
 from params import STRIDE, TWINS, build_twin, from_paddle, to_paddle
@@ -181,7 +181,7 @@ def train_epoch(
             group["lr"] = learning_rate(run.state["step"], steps, args.learning_rate)
         images, plain, alphas, valid = batch(samples, preprocess)
         if run.teacher is not None:
-            alphas = mix(alphas, run.teacher.score(samples[2].numpy()), args.teacher_share)
+            alphas = torch.lerp(alphas, run.teacher.score(samples[2].numpy()), args.teacher_share)
         loss = compute(objective, run.twin, images, plain, alphas, valid)
         if run.teacher is not None:
             loss = loss + (0.5 + 0.5 * math.cos(math.pi * run.state["step"] / steps)) * run.teacher.feature_loss()
