@@ -19,8 +19,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import others
 from numpy.typing import NDArray
-from others import alphas_by, milliseconds_by
 
 import human_segmentation as hs
 from human_segmentation.datasets.dataset import read_sample
@@ -91,15 +91,14 @@ def main() -> None:
     parser.add_argument("list", type=Path)
     parser.add_argument("--model_dir", type=Path, nargs="+", default=[None])
     parser.add_argument("--kinds", nargs="+", default=[])
-    parser.add_argument("--other", nargs="+", default=[], metavar="NAME=COMMAND")
+    others.add_argument(parser)
     args = parser.parse_args()
     samples = list(read_list(args.list, args.list.parent))
     print("| model |", *(f"{kind}: mIoU / person / boundary |" for kind in ("all", *args.kinds)), "ms |")
     print("| --- " * (len(args.kinds) + 3) + "|")
-    for other in args.other:
-        name, _, command = other.partition("=")
-        found = alphas_by(command, "photos", [sample.image for sample in samples])
-        ms = milliseconds_by(command, call_frame())
+    for name, command in args.other:
+        found = others.alphas_by(command, "photos", [sample.image for sample in samples])
+        ms = others.milliseconds_by(command, call_frame())
         print_row(name, lambda _, __, found=found: next(found), samples, args.kinds, ms)
     for folder in args.model_dir:
         model = hs.load_model(folder, threads=1)

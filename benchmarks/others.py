@@ -14,6 +14,7 @@ To a command, one of these is added:
     time FRAME            prints the milliseconds that the picture FRAME takes
 """
 
+import argparse
 import shlex
 import subprocess
 import tempfile
@@ -23,6 +24,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+
+def add_argument(parser: argparse.ArgumentParser) -> None:
+    """`--other`, as a list of names and commands."""
+    parser.add_argument("--other", type=_named, nargs="+", default=[], metavar="NAME=COMMAND")
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, _, command = text.partition("=")
+    return name, command
 
 
 def alphas_by(command: str, kind: str, pictures: Sequence[Path]) -> Iterator[NDArray[np.float32]]:

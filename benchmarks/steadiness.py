@@ -16,9 +16,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import others
 from made_clips import CUT, EXIT, make_clip
 from numpy.typing import NDArray
-from others import alphas_by
 
 import human_segmentation as hs
 from human_segmentation.training.matting import dtssd, mad
@@ -55,7 +55,7 @@ def by_other(command: str) -> Way:
             paths = [Path(scratch, f"{index}.png") for index in range(len(frames))]
             for path, frame in zip(paths, frames, strict=True):
                 cv2.imwrite(str(path), frame)
-            return np.stack(list(alphas_by(command, "video", paths)))
+            return np.stack(list(others.alphas_by(command, "video", paths)))
 
     return alphas
 
@@ -92,13 +92,12 @@ def main() -> None:
     parser.add_argument("people", type=Path)
     parser.add_argument("--model_dir", type=Path, nargs="+", default=[None])
     parser.add_argument("--clips", type=int, default=8)
-    parser.add_argument("--other", nargs="+", default=[], metavar="NAME=COMMAND")
+    others.add_argument(parser)
     args = parser.parse_args()
     cutouts, backgrounds = (sorted((args.people / name).iterdir()) for name in ("cutouts", "backgrounds"))
     cutouts = cutouts[::HELD_OUT]
     ways: dict[tuple[str, str], Way] = {}
-    for other in args.other:
-        name, _, command = other.partition("=")
+    for name, command in args.other:
         ways[name, ""] = by_other(command)
     for model_dir in args.model_dir:
         predictor = hs.load_model(model_dir)

@@ -284,10 +284,9 @@ def test_video_from_a_server_is_like_a_file(tmp_path: Path, server: Server, name
 @pytest.mark.parametrize("name", ["a.ts", "a.mkv"])
 @pytest.mark.parametrize("span", [Span(), Span(Fraction("0.4"), Fraction("0.8"))])
 def test_video_from_a_pipe_is_like_a_file(tmp_path: Path, name: str, span: Span) -> None:
-    path, pipe = write_clip(tmp_path / name, 50, sound="aac"), tmp_path / "pipe"
-    os.mkfifo(pipe)
-    with subprocess.Popen(["cp", path, pipe], stderr=subprocess.DEVNULL):
-        copy(pipe, tmp_path / "b.mp4", span=span)
+    path = write_clip(tmp_path / name, 50, sound="aac")
+    with subprocess.Popen(["cat", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as writer:
+        copy(Path(f"/dev/fd/{writer.stdout.fileno()}"), tmp_path / "b.mp4", span=span)
     copy(path, tmp_path / "c.mp4", span=span)
     assert len(frames(tmp_path / "b.mp4")[0]) == (50 if span == Span() else 10)
     assert frames(tmp_path / "b.mp4")[0] == frames(tmp_path / "c.mp4")[0]
