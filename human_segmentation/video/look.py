@@ -102,11 +102,10 @@ class CloserLook:
         return Look(score)
 
     def _score(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        score, mirrored = (
-            self._rules.crop(self.predictor.score(self._rules.resize(view)), image.shape[1::-1])
-            for view in (image, cv2.flip(image, 1))
-        )
-        return (score + mirrored[:, ::-1]) * np.float32(0.5)
+        resized = self._rules.resize(image)
+        mirrored = cv2.flip(self.predictor.score(cv2.flip(resized, 1)), 1)
+        score = (self.predictor.score(resized) + mirrored) * np.float32(0.5)
+        return self._rules.crop(score, image.shape[1::-1])
 
 
 def people_in(score: NDArray[np.float32], size: tuple[int, int], share: float) -> Window:
