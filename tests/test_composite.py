@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from human_segmentation.video.composite import composite, edge, estimate_foreground, replace_background
-from human_segmentation.video.refine import GUIDE_EPSILON, GUIDE_RADIUS, GUIDE_SIDE, SOLID, refine_alpha
+from human_segmentation.video.refine import FRAME_EPSILON, GUIDE_RADIUS, GUIDE_SIDE, PHOTO_EPSILON, SOLID, refine_alpha
 
 
 def noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -32,7 +32,7 @@ def test_composite_is_the_weighted_sum() -> None:
     np.testing.assert_array_equal(blend[20:40], foreground[20:40])
 
 
-def slow_guided_filter(guide: NDArray[np.float64], score: NDArray[np.float64]) -> NDArray[np.float64]:
+def slow_guided_filter(guide: NDArray[np.float64], score: NDArray[np.float64], epsilon: float) -> NDArray[np.float64]:
     """A function of the colour fitted by ridge regression in every window; the mean of those that cover a pixel."""
     height, width, _ = guide.shape
     half = GUIDE_RADIUS
@@ -48,15 +48,16 @@ def slow_guided_filter(guide: NDArray[np.float64], score: NDArray[np.float64]) -
         for j in range(width):
             g, s = guides[i][j].reshape(-1, 3), targets[i][j].ravel()
             # Rows that ask for slopes of 0 are the ridge.
-            ridge = np.sqrt(GUIDE_EPSILON * len(g)) * np.eye(3)
+            ridge = np.sqrt(epsilon * len(g)) * np.eye(3)
             slope = np.linalg.lstsq(np.vstack([g - g.mean(0), ridge]), np.append(s - s.mean(), [0] * 3), rcond=None)[0]
             functions[i, j] = *slope, s.mean() - slope @ g.mean(0)
     means = np.array([[w.mean((0, 1)) for w in row] for row in windows(functions)])
     return (means[..., :3] * guide).sum(-1) + means[..., 3]
 
 
+@pytest.mark.parametrize("epsilon", [FRAME_EPSILON, PHOTO_EPSILON])
 @pytest.mark.parametrize("texture", ["noise", "smooth", "gray"])
-def test_refine_is_a_guided_filter(texture: str) -> None:
+def test_refine_is_a_guided_filter(texture: str, epsilon: float) -> None:
     frame = noise(40, 56)
     if texture != "noise":
         frame[:] = np.add.outer(np.arange(40), 2 * np.arange(56))[..., None]
@@ -64,9 +65,9 @@ def test_refine_is_a_guided_filter(texture: str) -> None:
         frame[..., 1] //= 2
         frame[..., 2] = np.arange(40)[:, None]
     score = cv2.GaussianBlur(scores(40, 56), (0, 0), 3)
-    alpha = refine_alpha(frame, score)
+    alpha = refine_alpha(frame, score, epsilon)
     assert alpha.dtype == np.float32
-    expected = stretched(slow_guided_filter(frame / 255, score.astype(float)))
+    expected = stretched(slow_guided_filter(frame / 255, score.astype(float), epsilon))
     np.testing.assert_allclose(alpha, expected, atol=2e-3)
 
 

@@ -8,7 +8,7 @@ from conftest import ROOT
 import human_segmentation as hs
 from human_segmentation.inference.preprocess import Preprocess
 from human_segmentation.video.look import CloserLook, Window, people_in
-from human_segmentation.video.refine import refine_alpha
+from human_segmentation.video.refine import PHOTO_EPSILON, refine_alpha
 from human_segmentation.video.stream import ScoreStream
 
 
@@ -56,7 +56,8 @@ def test_the_second_look_sees_the_people_alone():
     ]
     np.testing.assert_array_equal(predictor.seen[2], predictor.preprocess.resize(part))
     alpha = look.alpha(photo)
-    np.testing.assert_array_equal(look.window.of(alpha), refine_alpha(np.ascontiguousarray(part), look.score))
+    expected = refine_alpha(np.ascontiguousarray(part), look.score, PHOTO_EPSILON)
+    np.testing.assert_array_equal(look.window.of(alpha), expected)
     outside = alpha.copy()
     look.window.of(outside)[:] = 0
     assert not outside.any()
@@ -114,7 +115,7 @@ def test_people_who_fill_the_photo_are_not_looked_at_from_closer_by():
     look = CloserLook(predictor)(photo)
     assert len(predictor.seen) == 2
     assert look.window is None
-    np.testing.assert_array_equal(look.alpha(photo), refine_alpha(photo, look.score))
+    np.testing.assert_array_equal(look.alpha(photo), refine_alpha(photo, look.score, PHOTO_EPSILON))
 
 
 def test_nobody_is_not_looked_at_from_closer_by():

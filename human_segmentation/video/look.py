@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from human_segmentation.inference.predictor import Predictor
-from human_segmentation.video.refine import refine_alpha
+from human_segmentation.video.refine import FRAME_EPSILON, PHOTO_EPSILON, refine_alpha
 
 LIKELY = 0.5
 """A score above that is likelier to be a person than not."""
@@ -44,17 +44,20 @@ class Look:
     Attributes:
         score: float32 [h, w] in [0, 1].
         window: The part of the frame that the score covers, outside which nobody is; None: the whole frame.
+        epsilon: See `refine_alpha`.
     """
 
     score: NDArray[np.float32]
     window: Window | None = None
+    epsilon: float = FRAME_EPSILON
 
     def alpha(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The alpha of the frame, uint8 [H, W, 3] BGR, that was looked at: float32 [H, W] in [0, 1]."""
         if self.window is None:
-            return refine_alpha(image, self.score)
+            return refine_alpha(image, self.score, self.epsilon)
         alpha = np.zeros(image.shape[:2], np.float32)
-        self.window.of(alpha)[:] = refine_alpha(np.ascontiguousarray(self.window.of(image)), self.score)
+        part = np.ascontiguousarray(self.window.of(image))
+        self.window.of(alpha)[:] = refine_alpha(part, self.score, self.epsilon)
         return alpha
 
 
@@ -98,8 +101,8 @@ class CloserLook:
                 break
             closer = self._score(np.ascontiguousarray(window.of(image)))
             if not _cuts(window, size, closer):
-                return Look(closer, window)
-        return Look(score)
+                return Look(closer, window, PHOTO_EPSILON)
+        return Look(score, epsilon=PHOTO_EPSILON)
 
     def _score(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         resized = self._rules.resize(image)

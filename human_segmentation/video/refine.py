@@ -12,14 +12,20 @@ Plane = NDArray[np.float32]
 GUIDE_SIDE = 192
 """Longest side, in pixels, at which the guided filter fits its planes."""
 GUIDE_RADIUS = 3
-GUIDE_EPSILON = 2e-4
+FRAME_EPSILON = 2e-4
+"""The alpha follows colours whose variance around a pixel, in [0, 1], is larger. What is smaller would lead it
+elsewhere in each frame of a video."""
+PHOTO_EPSILON = 2e-5
+"""Likewise for a photo, after which no other comes."""
 SOLID = (0.2, 0.8)
 """Alphas below the first become 0 and above the second 1: what the filter leaves there is haze, no hair."""
 MARGIN = 1
 """So many of those pixels around the edge are computed at the size of the frame."""
 
 
-def refine_alpha(frame: NDArray[np.uint8], score: NDArray[np.float32]) -> NDArray[np.float32]:
+def refine_alpha(
+    frame: NDArray[np.uint8], score: NDArray[np.float32], epsilon: float = FRAME_EPSILON
+) -> NDArray[np.float32]:
     """Brings a score to the size of the frame, with its edges where the frame has edges.
 
     The fast guided filter with colours (He, Sun and Tang, "Guided Image Filtering", TPAMI 2013; He and Sun, "Fast
@@ -29,6 +35,7 @@ def refine_alpha(frame: NDArray[np.uint8], score: NDArray[np.float32]) -> NDArra
     Args:
         frame: uint8 [H, W, 3] BGR.
         score: float32 [h, w] in [0, 1], covering the same picture.
+        epsilon: The filter's weight against large slopes.
 
     Returns:
         float32 [H, W] in [0, 1].
@@ -37,7 +44,7 @@ def refine_alpha(frame: NDArray[np.uint8], score: NDArray[np.float32]) -> NDArra
     guide = cv2.split(reduced(frame, GUIDE_SIDE).astype(np.float32) / np.float32(255))
     alpha = cv2.resize(score, guide[0].shape[::-1], interpolation=cv2.INTER_LINEAR)
     low, high = (np.float32(bound) for bound in SOLID)
-    *slopes, offset = (_mean(plane) / (high - low) for plane in _fit(guide, alpha))
+    *slopes, offset = (_mean(plane) / (high - low) for plane in _fit(guide, alpha, np.float32(epsilon)))
     offset -= low / (high - low)
     alpha = sum((slope * color for slope, color in zip(slopes, guide, strict=True)), offset).clip(0, 1)
     pixels = Pixels(cv2.resize(_unsettled(alpha), (width, height), interpolation=cv2.INTER_NEAREST))
@@ -48,14 +55,13 @@ def refine_alpha(frame: NDArray[np.uint8], score: NDArray[np.float32]) -> NDArra
     return pixels.put_plane(values.clip(0, 1), alpha)
 
 
-def _fit(guide: Sequence[Plane], alpha: Plane) -> tuple[NDArray, ...]:
+def _fit(guide: Sequence[Plane], alpha: Plane, epsilon: np.float32) -> tuple[NDArray, ...]:
     """The slopes by blue, green and red, and the offset, that give the alpha around each pixel from the guide.
 
-    They solve the normal equations of least squares, with `GUIDE_EPSILON` against large slopes, by elimination.
+    They solve the normal equations of least squares, with `epsilon` against large slopes, by elimination.
     """
     b, g, r = guide
     mean_b, mean_g, mean_r, mean_alpha = (_mean(plane) for plane in (b, g, r, alpha))
-    epsilon = np.float32(GUIDE_EPSILON)
     bb, gg, rr = (_mean(x * x) - mean * mean + epsilon for x, mean in ((b, mean_b), (g, mean_g), (r, mean_r)))
     bg = _mean(b * g) - mean_b * mean_g
     br = _mean(b * r) - mean_b * mean_r
