@@ -153,15 +153,21 @@ class Preprocess:
         """
         if self.color == "RGB":
             images = images[..., ::-1]
-        # ((x - min) / (max - min) - mean) / std, folded into one multiplication and one addition.
-        span = np.subtract(self.max_val, self.min_val)
-        scale = 1.0 / (span * self.std)
-        offset = -(np.divide(self.min_val, span) + self.mean) / self.std
+        scale, offset = self.factors
         shape = (1, -1, 1, 1)
         # In order first: arithmetic across the order of the memory takes ten times as long.
         planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2)) * scale.astype(np.float32).reshape(shape)
         planes += offset.astype(np.float32).reshape(shape)
         return planes
+
+    @property
+    def factors(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Scale and offset, one of each a channel, [3], in the network's order: x * scale + offset is normalised.
+
+        They are ((x - min_val) / (max_val - min_val) - mean) / std, folded.
+        """
+        span = np.subtract(self.max_val, self.min_val)
+        return 1.0 / (span * self.std), -(np.divide(self.min_val, span) + self.mean) / self.std
 
     def crop(self, score: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
         """Cuts a border off a score.

@@ -1,0 +1,80 @@
+// What the network says of a picture. All that it needs to know stands in model.json, which build.py writes.
+
+import * as ort from "./ort.wasm.min.mjs";
+
+export class Network {
+  /** Loads model.json and model.onnx from a folder, by its address. */
+  static async load(folder) {
+    const answer = await fetch(`${folder}/model.json`);
+    if (!answer.ok) throw new Error(`${answer.url}: ${answer.status}; write the page again with build.py`);
+    return new Network(await answer.json(), await ort.InferenceSession.create(`${folder}/model.onnx`));
+  }
+
+  constructor(rules, session) {
+    this.rules = rules;
+    this.session = session;
+    this.canvas = new OffscreenCanvas(1, 1);
+    this.context = this.canvas.getContext("2d", { willReadFrequently: true });
+  }
+
+  /**
+   * P(person) of a picture.
+   *
+   * @param {CanvasImageSource} picture of a width and a height in pixels.
+   * @returns {Promise<{data: Float32Array, width: number, height: number}>} rows in [0, 1], at the network's size.
+   */
+  async score(picture, width, height) {
+    const place = this.place(width, height);
+    const input = new ort.Tensor("float32", this.tensor(picture, place), [1, 3, place.wholeHeight, place.wholeWidth]);
+    const outputs = await this.session.run({ [this.session.inputNames[0]]: input });
+    const { data, dims } = outputs[this.session.outputNames[0]];
+    const size = place.wholeWidth * place.wholeHeight;
+    const person = dims.length === 3 // the classes themselves
+      ? (index) => Number(Number(data[index]) > 0)
+      : dims[1] === 2 ? (index) => data[size + index] : (index) => 1 - data[index];
+    const score = new Float32Array(place.width * place.height);
+    for (let y = 0; y < place.height; y++) {
+      const row = (place.top + y) * place.wholeWidth + place.left;
+      for (let x = 0; x < place.width; x++) score[y * place.width + x] = person(row + x);
+    }
+    return { data: score, width: place.width, height: place.height };
+  }
+
+  /** Where a picture lies in the network's input: `Preprocess.content` in Python. */
+  place(width, height) {
+    const { rules } = this;
+    const whole = { left: 0, top: 0, wholeWidth: rules.width, wholeHeight: rules.height };
+    if (rules.border === null) return { ...whole, width: rules.width, height: rules.height };
+    const zoom = Math.min(rules.width / width, rules.height / height);
+    const [w, h] = [width, height].map((side) => Math.max(1, Math.round(side * zoom)));
+    if (rules.coarsest_stride !== null) {
+      whole.wholeWidth = Math.ceil(w / rules.coarsest_stride) * rules.coarsest_stride;
+      whole.wholeHeight = Math.ceil(h / rules.coarsest_stride) * rules.coarsest_stride;
+    }
+    if (rules.centered) {
+      whole.left = Math.floor((whole.wholeWidth - w) / 2);
+      whole.top = Math.floor((whole.wholeHeight - h) / 2);
+    }
+    return { ...whole, width: w, height: h };
+  }
+
+  /** The normalised input, plane after plane. */
+  tensor(picture, { left, top, width, height, wholeWidth, wholeHeight }) {
+    const { rules, canvas, context } = this;
+    Object.assign(canvas, { width: wholeWidth, height: wholeHeight });
+    if (rules.border !== null) {
+      context.fillStyle = `rgb(${rules.border.join(" ")})`;
+      context.fillRect(0, 0, wholeWidth, wholeHeight);
+    }
+    context.imageSmoothingQuality = "high";
+    context.drawImage(picture, left, top, width, height);
+    const pixels = context.getImageData(0, 0, wholeWidth, wholeHeight).data;
+    const size = wholeWidth * wholeHeight;
+    const tensor = new Float32Array(3 * size);
+    rules.channels.forEach((channel, plane) => {
+      const [scale, offset] = [rules.scale[plane], rules.offset[plane]];
+      for (let i = 0; i < size; i++) tensor[plane * size + i] = pixels[4 * i + channel] * scale + offset;
+    });
+    return tensor;
+  }
+}

@@ -1,0 +1,307 @@
+"""The page for browsers, in Chromium where that and ONNX Runtime's files for it are there."""
+
+import base64
+import functools
+import http.server
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import ROOT, names, write_image
+
+import human_segmentation as hs
+from human_segmentation.inference.model_config import ModelConfig
+from human_segmentation.inference.preprocess import Preprocess
+from human_segmentation.video.background import cover
+from human_segmentation.video.composite import FUSION_SIZES, replace_background
+from human_segmentation.video.refine import refine_alpha
+
+WEB = ROOT / "deploy" / "web"
+RUNTIME = Path(os.environ.get("ORT_WEB", WEB / "node_modules" / "onnxruntime-web" / "dist"))
+MODELS = ROOT / "pretrain_weights"
+PHOTO = ROOT / "data" / "human_image.jpg"
+WAIT = 60
+
+
+def build(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, WEB / "build.py", *arguments]
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+
+
+def photo(size: tuple[int, int]) -> np.ndarray:
+    """The sample photo, larger at the left so that it covers a size."""
+    return cover(cv2.imread(str(PHOTO)), size)
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Path:
+    """Files of ONNX Runtime's names."""
+    folder = tmp_path / "runtime"
+    folder.mkdir()
+    for name in ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"):
+        (folder / name).write_text(name)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        Preprocess(96, 64, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6)),
+        Preprocess(64, 64, color="RGB", min_val=(10, 20, 30), padding=(7, 8, 9), centered=False),
+        Preprocess(64, 64, padding=128, coarsest_stride=16),
+    ],
+)
+def test_the_page_is_told_how_pictures_become_input(rules: Preprocess, tmp_path: Path, runtime: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(MODELS / "humanseg_mobile_quant", model)
+    replace(ModelConfig.read(model), preprocess=rules).write(model)
+    done = build("--model_dir", model, "--save_dir", tmp_path / "web", "--runtime", runtime)
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'web'}\n")
+    told = json.loads((tmp_path / "web" / "model" / "model.json").read_text())
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 5, 6, 3), np.uint8)
+    rgb = pixels[0, ..., ::-1]
+    tensor = [rgb[..., told["channels"][n]] * told["scale"][n] + told["offset"][n] for n in range(3)]
+    np.testing.assert_allclose(rules.normalize(pixels)[0], tensor, atol=1e-5)
+    assert (told["width"], told["height"], told["centered"]) == (rules.width, rules.height, rules.centered)
+    assert told["coarsest_stride"] == rules.coarsest_stride
+    assert told["border"] == (None if rules.padding is None else rules.border[::-1].tolist())
+    assert (tmp_path / "web" / "model" / "model.onnx").read_bytes() == (model / "model.onnx").read_bytes()
+    page = {path.name for path in (WEB / "page").iterdir()}
+    assert set(names(tmp_path / "web")) == page | {path.name for path in runtime.iterdir()} | {
+        "model",
+        "background.jpg",
+    }
+
+
+def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path: Path, runtime: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(MODELS / "portraitnet_quant", model)
+    cases: list[tuple[list[object], str]] = [
+        (["--runtime", tmp_path], f"error: {tmp_path}/ort.wasm.min.mjs: the file is missing; run: npm install"),
+        (["--model_dir", MODELS / "humanseg_mobile_inference"], "a browser reads model.onnx, which is not there"),
+        (["--model_dir", MODELS / "portraitnet_params"], "a browser reads model.onnx, which is not there"),
+        (["--model_dir", tmp_path / "none"], "the model folder does not exist"),
+        (["--model_dir", model, "--save_dir", model / "web"], "would lie inside what it is made from"),
+        (["--size", "3"], "unrecognized arguments: --size 3"),
+    ]
+    config = ModelConfig.read(model)
+    for index, changed in enumerate(
+        (
+            replace(config, prior_channel=True),
+            replace(config, preprocess=replace(config.preprocess, sides=(64.0, 64.0))),
+        )
+    ):
+        other = tmp_path / f"other{index}"
+        shutil.copytree(model, other)
+        changed.write(other)
+        cases.append((["--model_dir", other], "the page cannot run a model"))
+    for arguments, message in cases:
+        done = build("--runtime", runtime, "--save_dir", tmp_path / "web", *arguments)
+        assert done.returncode == 2
+        assert message in done.stderr
+        assert done.stderr.count("\n") == 1
+        assert not (tmp_path / "web").exists()
+    assert not (model / "web").exists()
+
+
+class Site:
+    """The page in Chromium, with the folder that it lies in."""
+
+    def __init__(self, folder: Path, address: str, camera: Path) -> None:
+        from selenium import webdriver
+
+        self.folder, self._address = folder, address
+        options = webdriver.ChromeOptions()
+        options.binary_location = str(shutil.which("chromium"))
+        for flag in (
+            "headless=new",
+            "no-sandbox",
+            "disable-background-networking",
+            "enable-unsafe-swiftshader",
+            "use-fake-ui-for-media-stream",
+            "use-fake-device-for-media-stream",
+            f"use-file-for-fake-video-capture={camera}",
+        ):
+            options.add_argument(f"--{flag}")
+        self.driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+        self.driver.set_script_timeout(WAIT)
+        self.open()
+
+    def open(self) -> None:
+        self.driver.get(self._address)
+        self.wait_for(lambda said: said != "Loading the model")
+        assert self.said() == "Ready"
+
+    def said(self) -> str:
+        return str(self.element("said").get_attribute("value"))
+
+    def element(self, name: str):  # type: ignore[no-untyped-def]
+        return self.driver.find_element("id", name)
+
+    def wait_for(self, what) -> None:  # type: ignore[no-untyped-def]
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        WebDriverWait(self.driver, WAIT).until(lambda _: what(self.said()))
+
+    def run(self, script: str) -> object:
+        """What a script, the body of an async function, returns."""
+        value, error = self.driver.execute_async_script(
+            f"const work = async () => {{ {script} }};"
+            "work().then((value) => arguments[0]([value, null]), (error) => arguments[0]([null, error.stack]))"
+        )
+        assert error is None, error
+        return value
+
+    def canvas(self, name: str = "document.getElementById('canvas')") -> np.ndarray:
+        """What a canvas shows, BGRA."""
+        url = str(self.driver.execute_script(f"return {name}.toDataURL('image/png')"))
+        return cv2.imdecode(np.frombuffer(base64.b64decode(url.partition(",")[2]), np.uint8), cv2.IMREAD_UNCHANGED)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    if not (shutil.which("chromium") and shutil.which("chromedriver") and RUNTIME.is_dir()):
+        pytest.skip("no Chromium with its driver, or no ONNX Runtime for browsers: npm install --prefix deploy/web")
+    folder = tmp_path_factory.mktemp("site") / "web"
+    assert build("--save_dir", folder, "--runtime", RUNTIME).returncode == 0
+    camera = folder.parent / "camera.mjpeg"
+    camera.write_bytes(cv2.imencode(".jpg", photo((640, 360)))[1].tobytes() * 2)
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    site = Site(folder, f"http://127.0.0.1:{server.server_port}/", camera)
+    yield site
+    site.driver.quit()
+    server.shutdown()
+    server.server_close()
+
+
+FETCHED = """const fetched = (name) => fetch(name, { cache: 'no-store' });
+const picture = await createImageBitmap(await (await fetched('picture.png')).blob());
+const { Network } = await import('./network.js');
+const { Stage } = await import('./stage.js');
+const { matte } = await import('./matte.js');"""
+
+
+@pytest.mark.parametrize("size", [(320, 192), (320, 180), (191, 320), (640, 360)])
+def test_input_is_that_of_python(site: Site, size: tuple[int, int]) -> None:
+    image = photo(size)
+    write_image(site.folder / "picture.png", image)
+    given = site.run(
+        FETCHED
+        + """const network = await Network.load('model');
+        const place = network.place(picture.width, picture.height);
+        return [place, Array.from(network.tensor(picture, place))];"""
+    )
+    model = hs.load_model(engine="onnxruntime")
+    expected = model.tensor(model.preprocess.resize(image))[0]
+    place, tensor = given  # type: ignore[misc]
+    left, top, width, height = model.preprocess.content(size)
+    assert place == {
+        **{"left": left, "top": top, "width": width, "height": height},
+        **{"wholeWidth": expected.shape[2], "wholeHeight": expected.shape[1]},
+    }
+    difference = np.abs(np.reshape(tensor, expected.shape) - expected)
+    if max(size) == 320:
+        assert difference.max() < 1e-5
+    else:  # the browser shrinks in its own way
+        assert difference.mean() < 0.05
+
+
+@pytest.mark.parametrize("name", ["humanseg_mobile_quant", "portraitnet_quant"])
+def test_scores_are_those_of_python(site: Site, name: str) -> None:
+    assert build("--model_dir", MODELS / name, "--save_dir", site.folder / name, "--runtime", RUNTIME).returncode == 0
+    model = hs.load_model(MODELS / name, engine="onnxruntime")
+    image = photo((model.preprocess.width, model.preprocess.height))
+    write_image(site.folder / "picture.png", image)
+    score = site.run(
+        FETCHED
+        + f"""const network = await Network.load('{name}/model');
+        return Array.from((await network.score(picture, picture.width, picture.height)).data);"""
+    )
+    expected = model.score(image)
+    # ONNX Runtime rounds sums of 8-bit products in another way on each processor.
+    assert np.abs(np.reshape(score, expected.shape) - expected).mean() < 1e-2  # type: ignore[arg-type]
+    masks = np.reshape(score, expected.shape) > 0.5, expected > 0.5  # type: ignore[operator]
+    assert np.logical_and(*masks).sum() > 0.98 * np.logical_or(*masks).sum()
+
+
+@pytest.mark.parametrize("size", [(160, 120), (90, 160)])
+def test_the_stage_shows_what_python_composes(site: Site, size: tuple[int, int]) -> None:
+    """Of a picture that need not be reduced, so that all arithmetic can be seen."""
+    image, landscape = photo(size), cover(cv2.imread(str(ROOT / "data" / "background.jpg")), (300, 200))
+    write_image(site.folder / "picture.png", image)
+    write_image(site.folder / "landscape.png", landscape)
+    y, x = np.mgrid[: size[1], : size[0]]
+    score = np.exp(-(((x - size[0] / 2) / 40) ** 2) - ((y - size[1] / 2) / 50) ** 4).astype(np.float32)
+    (site.folder / "score.bin").write_bytes(score.tobytes())
+    site.run(
+        FETCHED
+        + f"""const stage = new Stage(window.other = document.createElement('canvas'));
+        stage.setBackground(await createImageBitmap(await (await fetched('landscape.png')).blob()));
+        const {{ width, height }} = picture;
+        const context = new OffscreenCanvas(width, height).getContext('2d');
+        context.drawImage(picture, 0, 0);
+        const pixels = context.getImageData(0, 0, width, height).data;
+        const score = new Float32Array(await (await fetched('score.bin')).arrayBuffer());
+        const rules = (await (await fetch('model/model.json')).json()).matte;
+        rules.widths = {list(FUSION_SIZES)};
+        stage.draw(picture, matte(pixels, score, width, height, rules), width, height);"""
+    )
+    alpha = refine_alpha(image, score)
+    expected = replace_background(image, cover(landscape, size), alpha).astype(int)
+    shown = site.canvas("window.other")
+    assert (shown[..., 3] == 255).all()
+    difference = np.abs(shown[..., :3] - expected)
+    assert ((alpha > 0.1) & (alpha < 0.9)).mean() > 0.02
+    assert difference.mean() < 1
+    assert np.percentile(difference[alpha > 0.5], 99) <= 4
+
+
+def test_a_photo_on_another_background_and_on_none(site: Site) -> None:
+    site.open()
+    site.element("file").send_keys(str(PHOTO))
+    site.wait_for(lambda said: said == PHOTO.name)
+    image = cv2.imread(str(PHOTO))
+    model = hs.load_model()
+    alpha = refine_alpha(image, model.score(model.preprocess.resize(image)))
+    room = cover(cv2.imread(str(ROOT / "data" / "background.jpg")), image.shape[1::-1])
+    shown = site.canvas()
+    assert shown.shape == (*image.shape[:2], 4)
+    assert np.abs(shown[..., :3] - replace_background(image, room, alpha).astype(int)).mean() < 4
+    site.element("nothing").click()
+    site.wait_for(lambda _: site.canvas()[0, 0, 3] == 0)
+    assert np.abs(site.canvas()[..., 3] / 255 - alpha).mean() < 0.02
+    write_image(site.folder / "plain.png", np.full((50, 80, 3), (10, 200, 30), np.uint8))
+    site.element("background").send_keys(str(site.folder / "plain.png"))
+    site.wait_for(lambda _: site.canvas()[0, 0, 3] == 255)
+    np.testing.assert_allclose(site.canvas()[0, 0, :3], (10, 200, 30), atol=1)
+
+
+def test_a_video_plays_and_the_camera_takes_its_place(site: Site) -> None:
+    site.open()
+    site.element("file").send_keys(str(ROOT / "data" / "video_test.mp4"))
+    site.wait_for(lambda said: said.endswith("frames a second"))
+    site.element("camera").click()
+    expected = photo((640, 360))
+    model = hs.load_model()
+    alpha = refine_alpha(expected, model.score(model.preprocess.resize(expected)))
+
+    def distance(where: np.ndarray) -> float:
+        shown = cv2.resize(site.canvas()[..., :3], (640, 360), interpolation=cv2.INTER_AREA)
+        return float(np.abs(shown[where].astype(int) - expected[where]).mean())
+
+    site.wait_for(lambda _: distance(alpha > 0.99) < 12)
+    assert distance(alpha < 0.01) > 30
