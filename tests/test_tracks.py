@@ -66,6 +66,33 @@ def test_all_sound_tracks_are_encoded(tmp_path: Path) -> None:
         assert sound_span(target, track) == pytest.approx(sound_span(path, track), abs=0.03)
 
 
+@pytest.mark.parametrize("sound", ["pcm_s16le", "pcm_s24le"])
+@pytest.mark.parametrize("name", ["a.mov", "b.mkv"])
+def test_holes_in_pcm_stay(tmp_path: Path, name: str, sound: str) -> None:
+    """A second of one pitch, 1.4 seconds of nothing and half a second of another pitch."""
+    path, target = tmp_path / "source.mkv", tmp_path / name
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height = 64, 48
+        track = container.add_stream(sound, rate=SOUND_RATE, layout="stereo")
+        for i in range(75):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(plain(i), format="bgr24")))
+        container.mux(video.encode(None))
+        for frame in (tone(1), tone(0.5, start=2.4, frequency=880)):
+            container.mux(track.encode(frame))
+        container.mux(track.encode(None))
+    assert notes_of_copy(path, target) == []
+    heard = np.zeros(3 * SOUND_RATE)
+    with av.open(str(target)) as container:
+        for frame in container.decode(audio=0):
+            first = round(frame.pts * frame.time_base * SOUND_RATE)
+            heard[first : first + frame.samples] = frame.to_ndarray().reshape(-1, 2)[:, 0]
+    loud = np.flatnonzero(np.abs(heard) > 0.05 * np.abs(heard).max()) / SOUND_RATE
+    (last_before,) = np.flatnonzero(np.diff(loud) > 0.1)
+    edges = loud[[0, last_before, last_before + 1, -1]]
+    assert edges == pytest.approx([0, 1, 2.4, 2.9], abs=0.01)
+
+
 @pytest.mark.parametrize(("spoilt", "kept"), [(3, ()), (1, (880, 1760))])
 def test_sound_that_nothing_decodes(tmp_path: Path, spoilt: int, kept: tuple[int, ...]) -> None:
     path, target = write_tracks(tmp_path / "a.mp4"), tmp_path / "b.mp4"

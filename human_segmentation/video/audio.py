@@ -21,6 +21,8 @@ COPIED = {
 """Sound that players know in each container, which is copied as it is; MKV takes what FFmpeg says."""
 SLOWEST_MP3 = 16_000
 """Samples a second; MP4 knows no MP3 with fewer."""
+LEAST_HOLE = Fraction(1, 50)
+"""Seconds of missing sound; less comes of rounded time stamps."""
 ENCODED = {"webm": "libopus"}
 """What any other sound becomes, where it is not AAC."""
 KEPT = ("language", "title")
@@ -91,13 +93,33 @@ class AudioCopy:
                 yield item
 
     def _copied(self) -> Iterator[av.Packet | Later]:
+        # MOV has the time of PCM's first sample alone, and counts from there.
+        counted = self._target.format.name == "mov" and self._stream.codec_context.name.startswith("pcm")
+        behind = None
         for packet in self._part(self._track.packets()):
             if isinstance(packet, Later):
                 yield packet
-            elif self._track.decoded(packet) is not None:
+            elif (frames := self._track.decoded(packet)) is not None:
                 packet.dts = packet.pts
                 packet.stream = self._stream
+                if counted and frames:
+                    start = (packet.pts or 0) * packet.time_base
+                    behind = start if behind is None else behind
+                    samples, rate = sum(frame.samples for frame in frames), frames[0].sample_rate
+                    while start - behind >= LEAST_HOLE:
+                        missing = min(rate, round((start - behind) * rate))
+                        yield self._silence(missing * packet.size // samples, behind, packet.time_base)
+                        behind += Fraction(missing, rate)
+                    behind += Fraction(samples, rate)
                 yield packet
+
+    def _silence(self, size: int, seconds: Fraction, time_base: Fraction) -> av.Packet:
+        """PCM of 0 in so many bytes, at a time."""
+        packet = av.Packet(bytes(size))
+        packet.time_base = time_base
+        packet.pts = packet.dts = round(seconds / time_base)
+        packet.stream = self._stream
+        return packet
 
     def _encoded(self) -> Iterator[av.Packet | Later]:
         for frame in self._part(self._track.frames()):
