@@ -8,33 +8,14 @@ from numpy.typing import NDArray
 
 from human_segmentation.inference.predictor import Predictor
 from human_segmentation.video.refine import FRAME_EPSILON, PHOTO_EPSILON, refine_alpha
+from human_segmentation.video.window import LIKELY, Window, around, people_in
 
-LIKELY = 0.5
-"""A score above that is likelier to be a person than not."""
 SURE = 0.7
 """Where no score is above that, nobody is there, and what is left is haze. By PortraitNet in INT8, each of 105 photos
 of people has a score of 0.97 and more; of 250 pictures in most of which is nobody, 14 % have one above 0.7, 23 % one
 above 0.5."""
 MARGINS = (0.15, 0.5)
 """Shares of the people's width and height that are seen around them: the second where the first look missed an arm."""
-ASPECTS = (0.6, 1.4)
-"""Narrowest and widest part, width by height; others would be stretched beyond what networks are trained with."""
-LARGEST_PART = 0.85
-"""Share of the photo's area from which on a part shows nothing that the photo itself does not."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """A part of a picture, in its pixels."""
-
-    left: int
-    top: int
-    width: int
-    height: int
-
-    def of(self, image: NDArray) -> NDArray:
-        """A view of this part of a picture, [H, W, ...]."""
-        return image[self.top : self.top + self.height, self.left : self.left + self.width]
 
 
 @dataclass(frozen=True)
@@ -95,9 +76,10 @@ class CloserLook:
     def _look(self, image: NDArray[np.uint8]) -> Look:
         score = self._score(image)
         size = image.shape[1], image.shape[0]
-        for margin in MARGINS if score.max() > LIKELY else ():
-            window = people_in(score, size, margin)
-            if window.width * window.height > LARGEST_PART * size[0] * size[1]:
+        people = people_in(score, Window(0, 0, *size))
+        for margin in MARGINS:
+            window = None if people is None else around(people, size, margin)
+            if window is None:
                 break
             closer = self._score(np.ascontiguousarray(window.of(image)))
             if not _cuts(window, size, closer):
@@ -111,40 +93,9 @@ class CloserLook:
         return self._rules.crop(score, image.shape[1::-1])
 
 
-def people_in(score: NDArray[np.float32], size: tuple[int, int], share: float) -> Window:
-    """The part of a photo that shows everybody, with a margin and no extreme aspect.
-
-    Args:
-        score: float32 [h, w], the photo's, with somebody in it.
-        size: The photo's width and height.
-        share: The margin, as a share of the people's width and height.
-    """
-    spans = []
-    for axis, side in zip((0, 1), size, strict=True):
-        there = np.flatnonzero((score > LIKELY).any(axis))
-        zoom = side / score.shape[1 - axis]
-        first, behind = there[0] * zoom, (there[-1] + 1) * zoom
-        margin = share * (behind - first)
-        spans.append((max(0.0, first - margin), min(float(side), behind + margin)))
-    width, height = (behind - first for first, behind in spans)
-    narrowest, widest = ASPECTS
-    sides = max(width, narrowest * height), max(height, width / widest)
-    places = (_around(span, side, whole) for span, side, whole in zip(spans, sides, size, strict=True))
-    (left, right), (top, bottom) = places
-    return Window(left, top, right - left, bottom - top)
-
-
 def _cuts(window: Window, size: tuple[int, int], score: NDArray[np.float32]) -> bool:
     """Whether somebody goes on behind a side of a window in a photo of a size, by the window's score."""
     there = score > LIKELY
     beyond = window.left, window.top, size[0] - window.left - window.width, size[1] - window.top - window.height
     sides = there[:, 0], there[0], there[:, -1], there[-1]
     return any(pixels > 0 and bool(side.any()) for pixels, side in zip(beyond, sides, strict=True))
-
-
-def _around(span: tuple[float, float], side: float, whole: int) -> tuple[int, int]:
-    """Grows a span to a length, evenly, and inside of what there is."""
-    length = max(1, min(whole, round(side)))
-    first = round((span[0] + span[1] - length) / 2)
-    first = min(max(0, first), whole - length)
-    return first, first + length

@@ -1,13 +1,15 @@
-"""Scores of successive frames: all that is remembered from one frame to the next is here."""
+"""Scores of successive frames: what is remembered from one frame to the next ends here where a scene does."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from human_segmentation.inference.predictor import Predictor
+from human_segmentation.video.follow import Follower, between, both, can_follow
 from human_segmentation.video.look import SURE, Look
 from human_segmentation.video.scene import SceneCuts
 from human_segmentation.video.temporal import Tracker
+from human_segmentation.video.window import Window, people_in
 
 
 class ScoreStream:
@@ -29,28 +31,46 @@ class ScoreStream:
         self.prior: NDArray[np.float32] | None = None
         self.found = False
         self._is_cut = SceneCuts()
+        self._follower = Follower()
+        self._follows = tracker is not None and can_follow(predictor.preprocess) and not predictor.prior_channel
         self._mirrored = False
 
     def reset(self) -> None:
         """Forgets the past."""
         self.prior = None
         self._mirrored = False
+        self._follower.reset()
         if self.tracker is not None:
             self.tracker.reset()
 
     def __call__(self, image: NDArray[np.uint8]) -> Look:
         """Looks at the next frame, uint8 [H, W, 3] BGR."""
-        resized = self.predictor.preprocess.resize(image)
-        if self._is_cut(resized):
+        if self._is_cut(image):
             self.reset()
+        whole = Window(0, 0, image.shape[1], image.shape[0])
+        window = self._follower.window or whole
+        resized = self.predictor.preprocess.resize(np.ascontiguousarray(window.of(image)))
         score = self.prior = self._score(resized)
         if score.max() > SURE:
             self.found = True
         else:
             score = np.zeros_like(score)
-        if self.tracker is not None:
-            score = self.tracker(resized, score)
-        return Look(self.predictor.preprocess.crop(score, image.shape[1::-1]))
+        smooth = score if self.tracker is None else self.tracker(resized, score)
+        if self._follows:
+            self._follow(image, score, window, whole)
+        smooth = self.predictor.preprocess.crop(smooth, (window.width, window.height))
+        return Look(smooth, None if window == whole else window)
+
+    def _follow(self, image: NDArray[np.uint8], score: NDArray[np.float32], window: Window, whole: Window) -> None:
+        """Chooses the window of the next frame by where somebody is in this one."""
+        people = people_in(score, window)
+        if self._follower.glances():
+            seen = self.predictor.score(self.predictor.preprocess.resize(image))
+            people = both(people, people_in(seen, whole))
+        self._follower.move(people, (whole.width, whole.height))
+        after = self._follower.window or whole
+        if after != window and self.tracker is not None:
+            self.tracker.move(between(window, after, score.shape))
 
     def _score(self, resized: NDArray[np.uint8]) -> NDArray[np.float32]:
         if not self._mirrored:

@@ -37,6 +37,14 @@ class Tracker(Protocol):
         """Forgets the past."""
         ...
 
+    def move(self, matrix: NDArray[np.float64]) -> None:
+        """Makes the past that of another window of the frame.
+
+        Args:
+            matrix: float64 [2, 3], see `follow.between`.
+        """
+        ...
+
     def __call__(self, image: NDArray[np.uint8], score: NDArray[np.float32]) -> NDArray[np.float32]:
         """Smooths one score.
 
@@ -61,6 +69,11 @@ class EmaTracker:
     def reset(self) -> None:
         """See `Tracker`."""
         self._before = None
+
+    def move(self, matrix: NDArray[np.float64]) -> None:
+        """See `Tracker`."""
+        if self._before is not None:
+            self._before = _moved(self._before, matrix)
 
     def __call__(self, image: NDArray[np.uint8], score: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Tracker`."""
@@ -113,6 +126,13 @@ class FlowTracker:
         """See `Tracker`."""
         self.state = None
 
+    def move(self, matrix: NDArray[np.float64]) -> None:
+        """See `Tracker`."""
+        if self.state is not None:
+            gray = _moved(self.state.gray, matrix, cv2.BORDER_REPLICATE)
+            scores = (_moved(plane, matrix) for plane in (self.state.score, self.state.raw, self.state.raw_before))
+            self.state = FlowState(gray, *scores)
+
     def __call__(self, image: NDArray[np.uint8], score: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Tracker`."""
         gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
@@ -147,6 +167,12 @@ class FlowTracker:
         change = past - score
         contradiction = np.abs(2 * score - 1) * np.sqrt(np.sqrt(np.abs(change)))
         return score + np.float32(FLOW_MEMORY) * found * (1 - contradiction) * change, last
+
+
+def _moved(plane: NDArray, matrix: NDArray[np.float64], border: int = cv2.BORDER_CONSTANT) -> NDArray:
+    """A plane of scores, or of grey values, as another window shows it; outside of the window before, nobody was."""
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(plane, matrix, plane.shape[::-1], flags=flags, borderMode=border)
 
 
 TRACKERS: dict[str, Callable[[], Tracker | None]] = {"none": lambda: None, "flow": FlowTracker, "ema": EmaTracker}
