@@ -23,9 +23,11 @@ class Bright:
         self.preprocess = preprocess
         self.prior_channel = prior_channel
         self.looks = 0
+        self.shapes = set()
 
     def score(self, resized, prior=None):
         self.looks += 1
+        self.shapes.add(resized.shape)
         return (resized.max(2) > 150).astype(np.float32)
 
 
@@ -45,19 +47,27 @@ def overlap(look, image):
     return (found & there).sum() / (found | there).sum()
 
 
-def test_the_window_follows_a_person():
-    predictor = Bright()
+KEPT = Preprocess(64, 64, padding=128, coarsest_stride=8)
+"""As PortraitNet's."""
+
+
+@pytest.mark.parametrize("rules", [STRETCHED, KEPT])
+def test_the_window_follows_a_person(rules):
+    predictor = Bright(rules)
     stream = ScoreStream(predictor, FlowTracker())
     frames = [frame((30 + 6 * i, 60)) for i in range(50)]
     looks = [stream(image) for image in frames]
     assert looks[0].window is None
     windows = {look.window for look in looks[1:]}
     assert None not in windows
-    assert 2 < len(windows) < 20
-    assert all(window.width * window.height < SIZE[0] * SIZE[1] / 2 for window in windows)
+    assert 1 < len(windows) < 20
+    assert all(window.width * window.height < 0.7 * SIZE[0] * SIZE[1] for window in windows)
+    assert len(predictor.shapes) == 1
+    if rules is KEPT:
+        assert {round(window.width / window.height, 1) for window in windows} == {2.0}
     assert min(overlap(look, image) for look, image in zip(looks, frames, strict=True)) > 0.9
     closer = np.mean([overlap(look, image) for look, image in zip(looks, frames, strict=True)][1:])
-    still = ScoreStream(Bright(), None)
+    still = ScoreStream(Bright(rules), None)
     assert closer > np.mean([overlap(still(image), image) for image in frames][1:])
     assert predictor.looks == 50 + 50 // GLANCE
 
@@ -98,7 +108,6 @@ def test_nobody_and_somebody_again():
 @pytest.mark.parametrize(
     ("predictor", "tracker"),
     [
-        (Bright(Preprocess(64, 64, padding=128)), FlowTracker()),
         (Bright(Preprocess(64, 64, padding=None, sides=(64, float("inf")))), FlowTracker()),
         (Bright(prior_channel=True), FlowTracker()),
         (Bright(), None),
@@ -114,7 +123,7 @@ def test_others_see_whole_frames(predictor, tracker):
 
 
 def test_the_window_stays_until_people_have_no_room_in_it_or_are_small():
-    follower = Follower()
+    follower = Follower(stretches=True)
     size = (1000, 500)
     follower.move(((200, 400), (150, 350)), size)
     first = follower.window
@@ -141,16 +150,25 @@ def test_both_places():
 WINDOWS = Window(100, 40, 160, 120), Window(130, 30, 240, 150)
 
 
-def views(picture, size=(96, 64)):
-    """What windows of a picture show, at the size of a network's input."""
-    return [cv2.resize(np.ascontiguousarray(window.of(picture)), size) for window in WINDOWS]
+CONTENT = (5, 3, 96, 64)
 
 
-def seen_before(size=(96, 64)):
+def views(picture):
+    """What windows of a picture show, in a network's input with a border."""
+    left, top, width, height = CONTENT
+    parts = [cv2.resize(np.ascontiguousarray(window.of(picture)), (width, height)) for window in WINDOWS]
+    return [cv2.copyMakeBorder(part, top, 1, left, 2, cv2.BORDER_REPLICATE) for part in parts]
+
+
+def seen_before():
     """Where the second window shows what the first one did, with a pixel to spare."""
     shown = np.zeros((SIZE[1], SIZE[0]), np.uint8)
     WINDOWS[0].of(shown)[:] = 255
-    return cv2.erode(views(shown)[1], np.ones((5, 5))) == 255
+    left, top, width, height = CONTENT
+    seen = np.zeros_like(views(shown)[1], bool)
+    part = slice(top, top + height), slice(left, left + width)
+    seen[part] = cv2.erode(views(shown)[1][part], np.ones((5, 5))) == 255
+    return seen
 
 
 def smooth_picture(channels):
@@ -168,10 +186,10 @@ def test_the_past_moves_with_the_window(make):
     for tracker, shown in ((moved, 0), (expected, 1)):
         for score in scores:
             tracker(views(image)[shown], views(score)[shown])
-    moved.move(between(*WINDOWS, (64, 96)))
+    moved.move(between(*WINDOWS, CONTENT))
     now = views(scores[0])[1]
     results = [tracker(views(image)[1], now) for tracker in (moved, expected)]
     difference = np.abs(results[0] - results[1])[seen_before()]
     assert difference.max() < 0.05
     assert np.abs(results[1] - now)[seen_before()].max() > 0.1
-    make().move(between(*WINDOWS, (64, 96)))  # nothing is remembered yet
+    make().move(between(*WINDOWS, CONTENT))  # nothing is remembered yet

@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from human_segmentation.inference.preprocess import Preprocess
-from human_segmentation.video.window import Place, Window, around
+from human_segmentation.video.window import ASPECTS, Place, Window, around
 
 MARGIN = 0.4
 """Share of the people's width and height that is seen around them. More leaves them smaller; with less, the window must
@@ -19,25 +18,21 @@ GLANCE = 8
 """Every so many frames the whole is looked at too, for who has come in."""
 
 
-def can_follow(rules: Preprocess) -> bool:
-    """Whether a part of a frame is as cheap as all of it, and larger: where the frame is stretched to the input.
-
-    Where the frame keeps its aspect, each window would need a network of its own size; PortraitNet's masks of the clips
-    of `benchmarks/made_clips.py` were no better for it.
-    """
-    return rules.padding is None and rules.sides is None
-
-
 class Follower:
     """Chooses the part of the next frame that the network sees.
 
     MediaPipe follows hands and bodies in this way (Bazarevsky et al., "BlazePose", 2020).
 
+    Args:
+        stretches: Whether frames are stretched to the network's input. Of others, parts have their aspect, so that the
+            input keeps its size, for which the network is compiled.
+
     Attributes:
         window: The part; None for all of it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stretches: bool) -> None:
+        self._stretches = stretches
         self.window: Window | None = None
         self._frames = 0
 
@@ -57,7 +52,8 @@ class Follower:
             self.window = None
             return
         whole = Window(0, 0, *size)
-        now, wanted = self.window or whole, around(people, size, MARGIN) or whole
+        aspects = ASPECTS if self._stretches else (size[0] / size[1], size[0] / size[1])
+        now, wanted = self.window or whole, around(people, size, MARGIN, aspects) or whole
         least = LARGEST if now == whole else SMALLEST
         if not _holds(now, people, size) or _area(wanted) < least * _area(now):
             self.window = None if wanted == whole else wanted
@@ -71,22 +67,28 @@ def both(one: Place | None, other: Place | None) -> Place | None:
     return (left, right), (top, bottom)
 
 
-def between(before: Window, after: Window, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Where a pixel of a plane, [h, w], that shows one window is in a plane of that shape that showed another.
+def between(before: Window, after: Window, content: tuple[int, int, int, int]) -> NDArray[np.float64]:
+    """Where a pixel of a plane that shows one window is in a plane that showed another.
+
+    Args:
+        before: The window that was shown.
+        after: The one that is.
+        content: Left, top, width and height, in pixels, of the part of both planes that shows the windows.
 
     Returns:
         float64 [2, 3], the affine map of its x and y.
     """
-    height, width = shape
+    left, top, width, height = content
     matrix = np.zeros((2, 3))
     axes = (
-        (width, before.left, before.width, after.left, after.width),
-        (height, before.top, before.height, after.top, after.height),
+        (left, width, before.left, before.width, after.left, after.width),
+        (top, height, before.top, before.height, after.top, after.height),
     )
-    for axis, (pixels, old_start, old_side, start, side) in enumerate(axes):
+    for axis, (first, pixels, old_start, old_side, start, side) in enumerate(axes):
         zoom = side / old_side
         matrix[axis, axis] = zoom
-        matrix[axis, 2] = 0.5 * (zoom - 1) + (start - old_start) * pixels / old_side  # from middle to middle
+        # From middle to middle of pixels.
+        matrix[axis, 2] = (1 - zoom) * (first - 0.5) + (start - old_start) * pixels / old_side
     return matrix
 
 

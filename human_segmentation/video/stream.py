@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from human_segmentation.inference.predictor import Predictor
-from human_segmentation.video.follow import Follower, between, both, can_follow
+from human_segmentation.video.follow import Follower, between, both
 from human_segmentation.video.look import SURE, Look
 from human_segmentation.video.scene import SceneCuts
 from human_segmentation.video.temporal import Tracker
@@ -31,8 +31,9 @@ class ScoreStream:
         self.prior: NDArray[np.float32] | None = None
         self.found = False
         self._is_cut = SceneCuts()
-        self._follower = Follower()
-        self._follows = tracker is not None and can_follow(predictor.preprocess) and not predictor.prior_channel
+        rules = predictor.preprocess
+        self._follower = Follower(rules.padding is None)
+        self._follows = tracker is not None and rules.sides is None and not predictor.prior_channel
         self._mirrored = False
 
     def reset(self) -> None:
@@ -58,19 +59,22 @@ class ScoreStream:
         smooth = score if self.tracker is None else self.tracker(resized, score)
         if self._follows:
             self._follow(image, score, window, whole)
-        smooth = self.predictor.preprocess.crop(smooth, (window.width, window.height))
-        return Look(smooth, None if window == whole else window)
+        return Look(self._crop(smooth, window), None if window == whole else window)
 
     def _follow(self, image: NDArray[np.uint8], score: NDArray[np.float32], window: Window, whole: Window) -> None:
         """Chooses the window of the next frame by where somebody is in this one."""
-        people = people_in(score, window)
+        rules = self.predictor.preprocess
+        people = people_in(self._crop(score, window), window)
         if self._follower.glances():
-            seen = self.predictor.score(self.predictor.preprocess.resize(image))
-            people = both(people, people_in(seen, whole))
+            seen = self.predictor.score(rules.resize(image))
+            people = both(people, people_in(self._crop(seen, whole), whole))
         self._follower.move(people, (whole.width, whole.height))
         after = self._follower.window or whole
         if after != window and self.tracker is not None:
-            self.tracker.move(between(window, after, score.shape))
+            self.tracker.move(between(window, after, rules.content((window.width, window.height))))
+
+    def _crop(self, score: NDArray[np.float32], window: Window) -> NDArray[np.float32]:
+        return self.predictor.preprocess.crop(score, (window.width, window.height))
 
     def _score(self, resized: NDArray[np.uint8]) -> NDArray[np.float32]:
         if not self._mirrored:

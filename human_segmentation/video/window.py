@@ -51,20 +51,21 @@ def people_in(score: NDArray[np.float32], window: Window) -> Place | None:
     return (left, right), (top, bottom)
 
 
-def around(people: Place, size: tuple[int, int], share: float) -> Window | None:
-    """The part of a picture that shows people with a margin, and has no extreme aspect; None for nearly all of it.
+def around(people: Place, size: tuple[int, int], share: float, aspects: Span = ASPECTS) -> Window | None:
+    """The part of a picture that shows people with a margin; None for nearly all of it.
 
     Args:
         people: Where they are.
         size: The picture's width and height.
         share: The margin, as a share of the people's width and height.
+        aspects: The narrowest and the widest that it may be, width by height, where the picture is large enough.
     """
     spans = []
     for (first, behind), side in zip(people, size, strict=True):
         margin = share * (behind - first)
         spans.append((max(0.0, first - margin), min(float(side), behind + margin)))
     width, height = (behind - first for first, behind in spans)
-    narrowest, widest = ASPECTS
+    narrowest, widest = aspects
     sides = max(width, narrowest * height), max(height, width / widest)
     places = (_grown(span, side, whole) for span, side, whole in zip(spans, sides, size, strict=True))
     (left, right), (top, bottom) = places
