@@ -17,20 +17,21 @@ FRAMES, CUT, EXIT = 120, 60, 96
 SUBFRAMES = 4
 SHUTTER = 0.5
 NOISE, JPEG_QUALITY = 3.0, 75
+ZOOM = (0.9, 2.0)
+"""Heights of people in heights of the frame: from the whole person to head and shoulders."""
 
 
 class Actor:
-    """One person in front of one background; everything about the movement is drawn from `rng`."""
+    """One person, of a height between those of `zoom`, in front of one background; movement is drawn from `rng`."""
 
-    def __init__(self, cutout: Path, background: Path, rng: np.random.Generator) -> None:
+    def __init__(self, cutout: Path, background: Path, rng: np.random.Generator, zoom: tuple[float, float]) -> None:
         rgba = cv2.imread(str(cutout), cv2.IMREAD_UNCHANGED).astype(np.float32) / 255
         self.alpha = rgba[..., 3]
         self.premultiplied = rgba[..., :3] * self.alpha[..., None]
         scene = cv2.imread(str(background), cv2.IMREAD_COLOR).astype(np.float32) / 255
-        zoom = 1.2 * max(WIDTH / scene.shape[1], HEIGHT / scene.shape[0])
-        self.scene = cv2.resize(scene, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
-        # From the whole person to head and shoulders.
-        self.zoom = rng.uniform(0.9, 2.0) * HEIGHT / self.alpha.shape[0]
+        enlarged = 1.2 * max(WIDTH / scene.shape[1], HEIGHT / scene.shape[0])
+        self.scene = cv2.resize(scene, None, fx=enlarged, fy=enlarged, interpolation=cv2.INTER_AREA)
+        self.zoom = rng.uniform(*zoom) * HEIGHT / self.alpha.shape[0]
         self.center = rng.uniform(0.35, 0.65) * WIDTH
         self.phases = rng.uniform(0, 2 * np.pi, 5)
         self.periods = rng.uniform([2.5, 3, 4, 0.6, 8], [5, 6, 8, 1.2, 12])  # seconds: sway, turn, lean, wave, camera
@@ -65,13 +66,13 @@ class Actor:
 
 
 def make_clip(
-    cutouts: list[Path], backgrounds: list[Path], seed: int
+    cutouts: list[Path], backgrounds: list[Path], seed: int, zoom: tuple[float, float] = ZOOM
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
     """Yields the frames of a clip, uint8 [360, 640, 3] BGR, and their true alphas, float32 [360, 640] in [0, 1]."""
     rng = np.random.default_rng(seed)
     people = rng.choice(len(cutouts), 2, replace=False)
     places = rng.choice(len(backgrounds), 2, replace=False)
-    actors = [Actor(cutouts[i], backgrounds[j], rng) for i, j in zip(people, places, strict=True)]
+    actors = [Actor(cutouts[i], backgrounds[j], rng, zoom) for i, j in zip(people, places, strict=True)]
     for index in range(FRAMES):
         actor = actors[index >= CUT]
         parts = []

@@ -1,6 +1,7 @@
 """Accuracy, flicker, lag and ghosts of a model on clips with known truth, with and without smoothing over time.
 
-    python benchmarks/steadiness.py PEOPLE [--model_dir DIR ...] [--clips N] [--other NAME=COMMAND ...]
+    python benchmarks/steadiness.py PEOPLE [--model_dir DIR ...] [--clips N] [--zoom LEAST LARGEST]
+        [--other NAME=COMMAND ...]
 
 PEOPLE holds `cutouts/` (RGBA pictures of people), of which every fourth is used and the others are trained on, and
 `backgrounds/` (photographs). For each model and method: pooled mIoU, MAD and dtSSD (both times 1000) of the alpha at
@@ -17,7 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import others
-from made_clips import CUT, EXIT, make_clip
+from made_clips import CUT, EXIT, ZOOM, make_clip
 from numpy.typing import NDArray
 
 import human_segmentation as hs
@@ -92,6 +93,7 @@ def main() -> None:
     parser.add_argument("people", type=Path)
     parser.add_argument("--model_dir", type=Path, nargs="+", default=[None])
     parser.add_argument("--clips", type=int, default=8)
+    parser.add_argument("--zoom", type=float, nargs=2, default=ZOOM, help="heights of people in heights of the frame")
     others.add_argument(parser)
     args = parser.parse_args()
     cutouts, backgrounds = (sorted((args.people / name).iterdir()) for name in ("cutouts", "backgrounds"))
@@ -106,7 +108,7 @@ def main() -> None:
     masks = {way: SegmentationMetrics() for way in ways}
     rows: dict[tuple[str, str], list[list[float]]] = {way: [] for way in ways}
     for seed in range(args.clips):
-        frames, truths = zip(*make_clip(cutouts, backgrounds, seed), strict=True)
+        frames, truths = zip(*make_clip(cutouts, backgrounds, seed, tuple(args.zoom)), strict=True)
         for key, way in ways.items():
             rows[key].append(measure(way, list(frames), np.stack(truths), masks[key]))
     print(f"{'model':32} {'method':6} {'mIoU':>6} {'MAD':>6} {'dtSSD':>6} {'lag':>4} {'ghost':>6}")

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
+import human_segmentation as hs
 from human_segmentation.inference.shrinking import averaged, halved
 
 
@@ -31,12 +32,30 @@ def test_a_photo_is_as_by_areas(frame: tuple[int, int], size: tuple[int, int]) -
     assert difference.max() <= 16
 
 
-@pytest.mark.parametrize("frame", [(100, 80), (192, 192), (220, 1000), (3001, 401)])
-def test_what_grows_or_hardly_shrinks_or_is_odd_and_large_is_by_areas(frame: tuple[int, int]) -> None:
+@pytest.mark.parametrize("frame", [(192, 192), (220, 1000), (3001, 401)])
+def test_what_hardly_shrinks_or_is_odd_and_large_is_by_areas(frame: tuple[int, int]) -> None:
     image = photo(frame)
     np.testing.assert_array_equal(
         averaged(image, (192, 192)), cv2.resize(image, (192, 192), interpolation=cv2.INTER_AREA)
     )
+
+
+@pytest.mark.parametrize("frame", [(100, 80), (640, 100), (150, 600)])
+def test_a_picture_grows_linearly(frame: tuple[int, int]) -> None:
+    image = photo(frame)
+    shrunk = cv2.resize(image, tuple(np.minimum(frame, 192).tolist()), interpolation=cv2.INTER_AREA)
+    expected = cv2.resize(shrunk, (192, 192), interpolation=cv2.INTER_LINEAR)
+    assert np.abs(averaged(image, (192, 192)) - expected.astype(int)).max() <= 16
+    if max(frame) < 192:
+        np.testing.assert_array_equal(averaged(image, (192, 192)), expected)
+
+
+def test_people_are_found_in_a_small_picture() -> None:
+    """The sample photo with 64x64 pixels."""
+    image = cv2.resize(photo((512, 512)), (64, 64), interpolation=cv2.INTER_AREA)
+    large = hs.load_model().alpha(photo((512, 512))) > 0.5
+    found = cv2.resize(hs.load_model().alpha(image), (512, 512)) > 0.5
+    assert (found & large).sum() > 0.8 * (found | large).sum()
 
 
 @pytest.mark.parametrize(

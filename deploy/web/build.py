@@ -12,6 +12,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import openvino
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from human_segmentation.cli import Parser, exit_code
@@ -19,11 +21,13 @@ from human_segmentation.errors import ModelError
 from human_segmentation.files import check_not_same, whole_folder
 from human_segmentation.inference.engines import ONNX_FILE, model_files
 from human_segmentation.inference.model_config import EXPORTED, ModelConfig
+from human_segmentation.inference.predictor import load_model
 from human_segmentation.shipped import default_model_dir
 from human_segmentation.video.composite import FUSION_SIDE, FUSION_SIZES
 from human_segmentation.video.refine import FRAME_EPSILON, GUIDE_RADIUS, GUIDE_SIDE, SOLID
 
 HERE = Path(__file__).resolve().parent
+PAGE = HERE / "page"
 BACKGROUND = HERE.parents[1] / "data" / "background.jpg"
 RUNTIME = HERE / "node_modules" / "onnxruntime-web" / "dist"
 RUNTIME_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
@@ -45,6 +49,12 @@ def rules(model_dir: Path) -> dict[str, object]:
     if config.prior_channel or preprocess.sides is not None:
         kind = "with a prior channel" if config.prior_channel else "whose input has the size of the picture"
         raise ModelError(f"{model_dir}: the page cannot run a model {kind}; train or export another one")
+    load_model(model_dir)  # which says what is wrong with a damaged one
+    batch = openvino.Core().read_model(model_dir / ONNX_FILE).inputs[0].get_partial_shape()[0]
+    if batch.is_static and batch.get_length() != 1:
+        raise ModelError(
+            f"{model_dir}: the model takes {batch} pictures at a time; export it without --fixed_batch_size"
+        )
     scale, offset = preprocess.factors
     return {
         "width": preprocess.width,
@@ -72,9 +82,10 @@ def run(args: argparse.Namespace) -> int:
     if missing:
         raise ModelError(f"{args.runtime / missing[0]}: the file is missing; run: npm install --prefix {HERE}")
     content = rules(args.model_dir)
-    check_not_same(args.model_dir, args.save_dir)
+    for source in (args.model_dir, args.runtime, PAGE):
+        check_not_same(source, args.save_dir)
     with whole_folder(args.save_dir) as folder:
-        shutil.copytree(HERE / "page", folder, dirs_exist_ok=True)
+        shutil.copytree(PAGE, folder, dirs_exist_ok=True)
         shutil.copy(BACKGROUND, folder)
         for name in RUNTIME_FILES:
             shutil.copy(args.runtime / name, folder)

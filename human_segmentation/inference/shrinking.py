@@ -24,11 +24,15 @@ def averaged(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint
     """A picture, uint8 [H, W, C], at a size, (width, height): much like OpenCV's INTER_AREA, several times as fast.
 
     It is halved, brought to twice the size linearly, and halved again. Of photographs, a value differs by 1 of 255 on
-    the mean. Where it grows, or hardly shrinks, it is INTER_AREA.
+    the mean. Where it hardly shrinks, it is INTER_AREA. It grows linearly, as photos do in training; INTER_AREA would
+    repeat pixels, in which networks find nobody.
     """
-    twice = 2 * size[0], 2 * size[1]
+    height, width = image.shape[:2]
+    smaller = min(width, size[0]), min(height, size[1])
+    twice = 2 * smaller[0], 2 * smaller[1]
     image = halved(image, twice)
-    factors = [before / after for before, after in zip(image.shape[1::-1], size, strict=True)]
+    factors = [before / after for before, after in zip(image.shape[1::-1], smaller, strict=True)]
     if FACTORS[0] <= min(factors) and max(factors) <= FACTORS[1]:
         image = cv2.resize(image, twice, interpolation=cv2.INTER_LINEAR)
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    image = cv2.resize(image, smaller, interpolation=cv2.INTER_AREA)
+    return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)

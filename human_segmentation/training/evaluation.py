@@ -60,7 +60,7 @@ def measure(predictor: Predictor, samples: Sequence[Sample]) -> Evaluation:
         if not np.isfinite(alpha).all():
             raise ModelError(
                 f"{sample.image}: the network's scores of it are no numbers, as its training ran away; train it again "
-                "with a lower --learning_rate or with --clip"
+                "with a lower --learning_rate"
             )
         evaluation.masks.update(classes, (levels >= 128).sum(-1, dtype=np.uint8), valid > 0)
         label = levels[..., 0]

@@ -1,7 +1,7 @@
 // One picture, from the network to the canvas.
 
 import { matte } from "./matte.js";
-import { resized } from "./planes.js";
+import { resized, rounded } from "./planes.js";
 
 export class CutOut {
   /**
@@ -20,7 +20,7 @@ export class CutOut {
     const rules = this.network.rules.matte;
     const score = await this.network.score(picture, width, height);
     const shrink = Math.min(1, rules.side / Math.max(width, height));
-    const [w, h] = [width, height].map((side) => Math.max(1, Math.round(side * shrink)));
+    const [w, h] = [width, height].map((side) => Math.max(1, rounded(side * shrink)));
     const pixels = this.#reduced(picture, w, h);
     this.stage.draw(picture, matte(pixels, resized(score, w, h), w, h, rules), w, h);
   }

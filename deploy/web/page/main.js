@@ -4,36 +4,56 @@ import { CutOut } from "./cutout.js";
 import { Network } from "./network.js";
 import { Stage } from "./stage.js";
 
+const LARGEST = 4096; // pixels of a side, which any GPU takes; what is larger is shown smaller
 const at = (id) => document.getElementById(id);
 const say = (text) => (at("said").value = text);
 const video = Object.assign(document.createElement("video"), { muted: true, playsInline: true, loop: true });
-const stage = new Stage(at("canvas"));
-let cutOut, photo, landscape;
-let plays = 0;
+let stage, cutOut, photo, landscape;
+let turns = 0;
 
-/** Shows frame after frame until something else is shown; frames that come while one is computed are left out. */
-async function play() {
-  const number = ++plays;
+/** Ends what is shown. @returns {() => boolean} whether nothing else was begun since. */
+function begin() {
+  const number = ++turns;
+  photo = null;
+  video.pause();
+  ended(video.srcObject);
+  video.srcObject = null;
+  return () => number === turns;
+}
+
+function ended(stream) {
+  stream?.getTracks().forEach((track) => track.stop());
+}
+
+/** Of a file or a video's frame, an ImageBitmap that is not too large. What is transparent becomes white. */
+async function opened(source) {
+  const picture = await createImageBitmap(source);
+  const zoom = Math.min(1, LARGEST / Math.max(picture.width, picture.height));
+  if (zoom === 1 && source === video) return picture;
+  const [width, height] = [picture.width, picture.height].map((side) => Math.max(1, Math.round(side * zoom)));
+  const context = new OffscreenCanvas(width, height).getContext("2d");
+  context.fillStyle = "white";
+  context.fillRect(0, 0, width, height);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(picture, 0, 0, width, height);
+  picture.close();
+  return context.canvas.transferToImageBitmap();
+}
+
+/** Shows frame after frame while `current()`; frames that come while one is computed are left out. */
+async function play(current) {
   await video.play();
   for (let last = performance.now(); ; ) {
     await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
-    if (number !== plays) return;
-    const frame = await createImageBitmap(video);
+    if (!current()) return;
+    const frame = await opened(video);
     await cutOut.show(frame);
     frame.close();
-    if (number !== plays) return;
+    if (!current()) return;
     const now = performance.now();
     say(`${(1000 / (now - last)).toFixed(1)} frames a second`);
     last = now;
   }
-}
-
-function stop() {
-  plays++;
-  photo = null;
-  video.pause();
-  video.srcObject?.getTracks().forEach((track) => track.stop());
-  video.srcObject = null;
 }
 
 async function showPhoto() {
@@ -44,26 +64,36 @@ function on(id, event, action) {
   at(id).addEventListener(event, () => action(at(id)).catch((error) => say(error.message)));
 }
 
+/** When a file is chosen, the same one again too. */
+function onFile(id, action) {
+  on(id, "change", async (input) => {
+    const [file] = input.files;
+    input.value = "";
+    if (file) await action(file);
+  });
+}
+
 on("camera", "click", async () => {
-  stop();
-  video.srcObject = await navigator.mediaDevices.getUserMedia({ video: { width: 1280, height: 720 } });
-  await play();
+  const current = begin();
+  const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 1280, height: 720 } });
+  if (!current()) return ended(stream);
+  video.srcObject = stream;
+  await play(current);
 });
-on("file", "change", async ({ files: [file] }) => {
-  if (!file) return;
-  stop();
-  if (file.type.startsWith("image/")) {
-    photo = await createImageBitmap(file);
-    await showPhoto();
-    say(file.name);
-  } else {
+onFile("file", async (file) => {
+  const current = begin();
+  if (!file.type.startsWith("image/")) {
     video.src = URL.createObjectURL(file);
-    await play();
+    return play(current);
   }
+  const picture = await opened(file);
+  if (!current()) return;
+  photo = picture;
+  await showPhoto();
+  if (current()) say(file.name);
 });
-on("background", "change", async ({ files: [file] }) => {
-  if (!file) return;
-  stage.setBackground((landscape = await createImageBitmap(file)));
+onFile("background", async (file) => {
+  stage.setBackground((landscape = await opened(file)));
   at("nothing").checked = false;
   await showPhoto();
 });
@@ -73,9 +103,11 @@ on("nothing", "change", async ({ checked }) => {
 });
 
 try {
-  landscape = await createImageBitmap(await (await fetch("background.jpg")).blob());
+  stage = new Stage(at("canvas"));
+  landscape = await opened(await (await fetch("background.jpg")).blob());
   stage.setBackground(landscape);
   cutOut = new CutOut(await Network.load("model"), stage);
+  document.querySelector("fieldset").disabled = false;
   say("Ready");
 } catch (error) {
   say(error.message);

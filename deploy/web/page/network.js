@@ -1,6 +1,7 @@
 // What the network says of a picture. All that it needs to know stands in model.json, which build.py writes.
 
 import * as ort from "./ort.wasm.min.mjs";
+import { rounded } from "./planes.js";
 
 export class Network {
   /** Loads model.json and model.onnx from a folder, by its address. */
@@ -46,7 +47,7 @@ export class Network {
     const whole = { left: 0, top: 0, wholeWidth: rules.width, wholeHeight: rules.height };
     if (rules.border === null) return { ...whole, width: rules.width, height: rules.height };
     const zoom = Math.min(rules.width / width, rules.height / height);
-    const [w, h] = [width, height].map((side) => Math.max(1, Math.round(side * zoom)));
+    const [w, h] = [width, height].map((side) => Math.max(1, rounded(side * zoom)));
     if (rules.coarsest_stride !== null) {
       whole.wholeWidth = Math.ceil(w / rules.coarsest_stride) * rules.coarsest_stride;
       whole.wholeHeight = Math.ceil(h / rules.coarsest_stride) * rules.coarsest_stride;

@@ -43,6 +43,12 @@ function places(before, after) {
   });
 }
 
+/** A number rounded as Python does it: halves go to the even neighbour. */
+export function rounded(value) {
+  const nearest = Math.round(value);
+  return nearest - value === 0.5 && nearest % 2 !== 0 ? nearest - 1 : nearest;
+}
+
 /** Running averages along lines of `length` pixels that are `step` apart; there are `lines`, `next` apart. */
 function averages(plane, length, step, lines, next, radius) {
   const result = new Float32Array(plane.length);

@@ -50,7 +50,9 @@ export class Stage {
       gl.activeTexture(gl.TEXTURE0 + unit);
       gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
       for (const axis of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T]) gl.texParameteri(gl.TEXTURE_2D, axis, gl.CLAMP_TO_EDGE);
-      gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.LINEAR);
+      // A background may have many more pixels than the canvas.
+      const shrinking = name === "background" ? gl.LINEAR_MIPMAP_LINEAR : gl.LINEAR;
+      gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, shrinking);
     });
     this.background = null;
   }
@@ -58,7 +60,9 @@ export class Stage {
   /** @param {ImageBitmap | null} background covers the canvas; null leaves it transparent. */
   setBackground(background) {
     this.background = background;
-    if (background !== null) this.#upload("background", background);
+    if (background === null) return;
+    this.#upload("background", background);
+    this.gl.generateMipmap(this.gl.TEXTURE_2D);
   }
 
   /** Draws an ImageBitmap with its matte, see matte.js, which has a size of its own. */
