@@ -19,6 +19,7 @@ JPEG_QUALITY = 95
 # In a JPEG's scan, FF 00 stands for the byte FF and FF D0 to FF D7 are restarts; any other FF XX is a marker.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _END = b"\xff\xd9"
+_PNG, _PNG_END = b"\x89PNG\r\n", b"IEND"
 _SRGB = ImageCms.createProfile("sRGB")
 
 # OpenCV's own words about a damaged photo or a missing camera name no file and help nobody.
@@ -56,7 +57,7 @@ def read_photo(path: Path, flags: int = cv2.IMREAD_COLOR_BGR) -> NDArray[np.uint
     if not data:
         raise DataError(f"{path}: the file is empty; give a photo")
     if _cut_short(data):
-        raise DataError(f"{path}: the JPEG is truncated; copy the photo again")
+        raise DataError(f"{path}: the photo is truncated; copy it again")
     try:
         image, kinds, metadata = cv2.imdecodeWithMetadata(np.frombuffer(data, np.uint8), flags)
     except cv2.error:  # broken headers, sizes beyond OpenCV's limit
@@ -83,11 +84,13 @@ def _to_srgb(image: NDArray[np.uint8], profile: bytes) -> NDArray[np.uint8]:
 
 
 def _cut_short(data: bytes) -> bool:
-    """Whether a JPEG has no end marker; OpenCV would fill the rest with grey.
+    """Whether a JPEG or a PNG has no end marker; OpenCV would fill the rest with grey, or libpng print what it thinks.
 
     Segments are stepped over by their lengths: the thumbnail in the EXIF segment has an end marker of its own, and what
     phones append to a photo (a clip, a depth map) may hold any bytes.
     """
+    if data.startswith(_PNG):
+        return _PNG_END not in data
     if not data.startswith(b"\xff\xd8"):
         return False
     position = 2

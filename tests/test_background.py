@@ -1,5 +1,6 @@
 """Backgrounds have the frame's size, and keep their shape and their time."""
 
+import os
 from pathlib import Path
 
 import av
@@ -139,3 +140,11 @@ def test_no_video(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"")
     with pytest.raises(DataError, match=r"a.mp4: "):
         VideoBackground(tmp_path / "a.mp4")
+
+
+def test_no_video_from_a_pipe(tmp_path: Path) -> None:
+    """Which could be shown once only."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(DataError, match=f"{path}: a background video begins again where it ends, which a pipe cannot"):
+        VideoBackground(path)

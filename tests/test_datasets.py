@@ -269,3 +269,28 @@ def test_a_third_of_the_photos_have_shapes_behind_the_people(folder):
         assert np.array_equal(one[0], other[0])  # nobody
         differ += not np.array_equal(one[2], other[2])
     assert 80 < differ < 160
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("red.png", "colours"), ("red.bmp", "colours"), ("cutout.png", "transparency"), ("white.png", "transparency")],
+)
+def test_labels_that_are_not_grey_are_refused(tmp_path, name, what):
+    mask = np.zeros((20, 30), np.uint8)
+    mask[5:15, 5:25] = 255
+    nothing, grey = np.zeros_like(mask), np.full_like(mask, 255)
+    pictures = {
+        "red.png": np.dstack([nothing, nothing, mask]),
+        "red.bmp": np.dstack([nothing, nothing, mask]),
+        "cutout.png": np.dstack([mask, mask, mask, mask]),
+        "white.png": np.dstack([grey, grey, grey, mask]),
+    }
+    label = write_image(tmp_path / name, pictures[name])
+    photo = write_image(tmp_path / "photo.png", np.dstack([mask] * 3))
+    with pytest.raises(DataError, match=f"{name}: the label has {what}; write 0 for background"):
+        read_sample(Sample(photo, label))
+    for name in ("grey.png", "grey.jpg"):
+        channels = [mask] * 3 if name == "grey.jpg" else [mask] * 3 + [grey]
+        label = write_image(tmp_path / name, np.dstack(channels))
+        found = read_sample(Sample(photo, label))[1][..., 0]
+        assert np.abs(found.astype(int) - mask).max() <= 20

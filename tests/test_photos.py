@@ -207,7 +207,7 @@ def test_what_phones_append_to_a_jpeg_is_no_damage(tmp_path: Path) -> None:
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.98])
 def test_truncated_png_and_webp(tmp_path: Path, suffix: str, share: float) -> None:
     data = encoded(suffix, np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8))
-    with pytest.raises(DataError, match=f"cut{suffix}: .*damaged"):
+    with pytest.raises(DataError, match=f"cut{suffix}: .*(damaged|truncated)"):
         load(tmp_path, data[: int(len(data) * share)], f"cut{suffix}")
 
 

@@ -1,5 +1,6 @@
 """Every sound track is kept, those that cannot be are named, and texts in any encoding are no obstacle."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -13,12 +14,15 @@ from human_segmentation.video.video_source import VideoSource
 LANGUAGES = ("eng", "ger", "jpn")
 
 
-def write_tracks(path: Path, sound: str = "aac") -> Path:
+def write_tracks(path: Path, sound: str = "aac", default: int = 0) -> Path:
     """Three sound tracks of different pitch: one of the length of the pictures, a long one and one that begins late."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=25)
         video.width, video.height = 64, 48
         tracks = [container.add_stream(sound, rate=SOUND_RATE, layout="stereo") for _ in LANGUAGES]
+        for track in tracks:
+            track.bit_rate = 128_000
+        tracks[default].disposition = av.stream.Disposition.default
         for track, language in zip(tracks, LANGUAGES, strict=True):
             track.metadata["language"] = language
         for i in range(25):
@@ -124,3 +128,109 @@ def test_texts_that_are_not_utf_8(tmp_path: Path, name: str) -> None:
     assert notes_of_copy(path, tmp_path / "b.mkv") == []
     assert [index_of(image, 10) for image in frames(tmp_path / "b.mkv")[1]] == list(range(10))
     assert sound_packets(tmp_path / "b.mkv") == packets
+
+
+def test_languages_have_the_code_that_the_container_knows(tmp_path: Path) -> None:
+    """ISO 639-2 has two for some; MKV takes both, and FFmpeg knows one of them in MOV."""
+    codes = {
+        "fre": "fra",
+        "fra": "fra",
+        "deu": "ger",
+        "ger": "ger",
+        "nld": "dut",
+        "zho": "chi",
+        "ell": "gre",
+        "jpn": "jpn",
+    }
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height = 64, 48
+        tracks = [container.add_stream("aac", rate=SOUND_RATE, layout="stereo") for _ in codes]
+        for track, code in zip(tracks, codes, strict=True):
+            track.metadata["language"] = code
+        container.mux(video.encode(av.VideoFrame.from_ndarray(plain(0), format="bgr24")) + video.encode(None))
+        for track in tracks:
+            container.mux(track.encode(tone(0.1)) + track.encode(None))
+    for name in ("b.mov", "b.mkv", "b.mp4"):
+        notes_of_copy(path, tmp_path / name)
+        with av.open(str(tmp_path / name)) as container:
+            found = [track.language for track in container.streams.audio]
+        assert found == list(codes.values() if name == "b.mov" else codes)
+
+
+@pytest.mark.parametrize("name", ["b.mkv", "b.mp4", "b.mov"])
+def test_the_track_that_is_heard_stays_the_same(tmp_path: Path, name: str) -> None:
+    path = write_tracks(tmp_path / "a.mkv", default=1)
+    notes_of_copy(path, tmp_path / name)
+    with av.open(str(tmp_path / name)) as container:
+        heard = [bool(track.disposition & av.stream.Disposition.default) for track in container.streams.audio]
+    assert heard == [False, True, False]
+
+
+@pytest.mark.parametrize("name", ["b.mkv", "b.mp4"])
+def test_sound_in_pieces_that_are_shorter_than_the_unit_of_time(tmp_path: Path, name: str) -> None:
+    """Pieces of 0.83 ms, as TrueHD has, where the unit is 1 ms."""
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height = 64, 48
+        track = container.add_stream("pcm_s16le", rate=SOUND_RATE, layout="stereo")
+        samples = tone(4).to_ndarray()
+        for i in range(100):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(plain(i), format="bgr24")))
+        container.mux(video.encode(None))
+        for first in range(0, 4 * SOUND_RATE, 40):
+            piece = av.AudioFrame.from_ndarray(samples[:, 2 * first : 2 * first + 80], format="s16", layout="stereo")
+            piece.sample_rate, piece.pts, piece.time_base = SOUND_RATE, first, Fraction(1, SOUND_RATE)
+            container.mux(track.encode(piece))
+    assert len(sound_packets(path)) == 4800
+    assert notes_of_copy(path, tmp_path / name) == []
+    assert sound_span(tmp_path / name) == pytest.approx((0, 4), abs=0.03)
+
+
+def test_what_the_decoder_holds_back_has_no_time(tmp_path: Path) -> None:
+    path = write_tracks(tmp_path / "a.wmv", "wmav2")
+    assert not any("damaged" in note for note in notes_of_copy(path, tmp_path / "b.mp4"))
+    assert sound_span(tmp_path / "b.mp4", 1) == pytest.approx((0, 1.5), abs=0.03)
+
+
+@pytest.mark.parametrize("name", ["b.mkv", "b.mp4"])
+def test_sound_that_is_cut_off_stays_cut_off(tmp_path: Path, name: str) -> None:
+    """An MP4 whose sound begins a second before its pictures, and says that this second is not to be heard."""
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height = 64, 48
+        track = container.add_stream("aac", rate=SOUND_RATE, layout="stereo")
+        for i in range(25):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(plain(i), format="bgr24")))
+        container.mux(video.encode(None))
+        container.mux(track.encode(tone(2, start=-1)) + track.encode(None))
+    with av.open(str(path)) as container:
+        assert sum(packet.is_discard for packet in container.demux(audio=0)) > 30
+    notes_of_copy(path, tmp_path / name)
+    times, _ = frames(tmp_path / name)
+    assert times[0] < 0.15
+    with av.open(str(tmp_path / name)) as container:
+        heard = [frame.time - times[0] for frame in container.decode(audio=0)]
+    assert -0.15 < heard[0] <= 0.05
+    assert heard[-1] == pytest.approx(1, abs=0.1)
+
+
+def test_a_tape_has_its_own_rate(tmp_path: Path) -> None:
+    """In raw DV, FFmpeg gives the unit of times for the rate."""
+    path = tmp_path / "a.dv"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("dvvideo", rate=25)
+        video.width, video.height, video.pix_fmt = 720, 576, "yuv420p"
+        track = container.add_stream("pcm_s16le", rate=SOUND_RATE, layout="stereo")
+        for i in range(10):
+            picture = av.VideoFrame.from_ndarray(plain(i, (720, 576)), format="bgr24")
+            picture.pts = i
+            container.mux(track.encode(tone(0.04, start=0.04 * i)))
+            container.mux(video.encode(picture))
+        container.mux(video.encode(None) + track.encode(None))
+    notes_of_copy(path, tmp_path / "b.mp4")
+    times, _ = frames(tmp_path / "b.mp4")
+    assert times == pytest.approx([0.04 * i for i in range(10)], abs=1e-3)

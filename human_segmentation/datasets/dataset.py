@@ -16,8 +16,10 @@ from human_segmentation.errors import DataError
 from human_segmentation.photos import read_photo
 
 IGNORED = 255
-PALETTE_PNG = b"\x03"
+GREY_PNG, PALETTE_PNG = b"\x00", b"\x03"
 """The colour type, in byte 25."""
+COLORED = 16
+"""Colours of a grey label that went through a JPEG differ by less."""
 FEW_SHADES, FAINT = 16, 64
 """A label with fewer shades than that, all of them fainter than that, holds classes."""
 
@@ -88,17 +90,37 @@ def _read_label(path: Path, num_classes: int) -> NDArray[np.uint8]:
 
     Of two classes, where all colours are grey, they count: some tool has made a mask or an alpha smaller, and its
     palette may have any order.
+
+    Raises:
+        DataError: The label cannot be read, or is no grey one.
     """
     label = read_photo(path, cv2.IMREAD_GRAYSCALE)
     if not label.any():  # OpenCV keeps the upper 8 of 16 bits, and the numbers of classes are in the lower ones
         label = read_photo(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH).astype(np.uint8)
     with path.open("rb") as file:
-        if path.suffix.lower() == ".png" and file.read(26)[25:] == PALETTE_PNG:
+        kind = file.read(26)[25:] if path.suffix.lower() == ".png" else b""
+        if kind == PALETTE_PNG:
             with Image.open(file) as image:
                 colors = np.array(image.convert("RGBA"))[..., :3]
                 if num_classes > 2 or np.ptp(colors, axis=2).any():
                     return np.array(image)
+        elif kind != GREY_PNG:
+            _check_grey(path)
     return label
+
+
+def _check_grey(path: Path) -> None:
+    """Of colours, grey values would be made that nobody meant, and what is transparent would count."""
+    image = read_photo(path, cv2.IMREAD_UNCHANGED)
+    if image.ndim == 2:
+        return
+    colored = np.ptp(image[..., :3].astype(int), axis=2).max(initial=0) > COLORED
+    if colored or (image.shape[2] == 4 and image[..., 3].min() < np.iinfo(image.dtype).max):
+        what = "colours" if colored else "transparency"
+        raise DataError(
+            f"{path}: the label has {what}; write 0 for background, 1 for person and 255 for what is to be ignored, or "
+            "an alpha from 0 to 255, in grey"
+        )
 
 
 def _plane(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:

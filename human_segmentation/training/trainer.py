@@ -1,5 +1,6 @@
 """A whole training run."""
 
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from tqdm import tqdm
 from human_segmentation.datasets.dataset import TrainingSet, read_sample
 from human_segmentation.datasets.list_file import Sample
 from human_segmentation.errors import DataError, HumanSegError, ModelError
+from human_segmentation.files import whole_folder
 from human_segmentation.inference.model_config import TRAINED, ModelConfig
 from human_segmentation.inference.predictor import Predictor
 from human_segmentation.models.zoo import build_network
@@ -91,9 +93,10 @@ class _Run:
         self.scaler = paddle.amp.GradScaler(enable=options.amp)
         self.predictor = self._predictor(self.averaged)
         self.progress = Progress()
+        self.resumed: Path | None = None
         if options.resume_checkpoint is not None:
-            folder = find_checkpoint(options.resume_checkpoint, options.model_type, options.prior_channel)
-            self.progress = load_checkpoint(folder, self.network, self.average, self.optimizer, self.scaler)
+            self.resumed = find_checkpoint(options.resume_checkpoint, options.model_type, options.prior_channel)
+            self.progress = load_checkpoint(self.resumed, self.network, self.average, self.optimizer, self.scaler)
         self.best = _row_of(options.save_dir / BEST, self.progress.history)
 
     def _predictor(self, network: nn.Layer) -> Predictor:
@@ -106,6 +109,7 @@ class _Run:
         # What cannot be used is told now, and not after an epoch.
         check_run_folder(options.save_dir)
         self._check_labels()
+        self._bring_best()
         log = RunLog(options.save_dir, list(options.writers) if distributed.rank() == 0 else [])
         for epoch in range(self.progress.epochs, options.num_epochs):
             row = self._train_epoch(epoch)
@@ -211,6 +215,16 @@ class _Run:
         if epoch % options.save_interval_epochs == 0 or epoch == options.num_epochs or self._stale():
             folder = options.save_dir / f"epoch_{epoch}"
             save_checkpoint(folder, self.network, self.average, self.optimizer, self.scaler, config, self.progress)
+
+    def _bring_best(self) -> None:
+        """Copies the best model so far, where a run goes on in another folder than it began in."""
+        if self.best is not None or self.resumed is None or self.progress.epochs >= self.options.num_epochs:
+            return
+        before = self.resumed.parent / BEST
+        self.best = _row_of(before, self.progress.history)
+        if self.best is not None and distributed.rank() == 0:
+            with whole_folder(self.options.save_dir / BEST) as folder:
+                shutil.copytree(before, folder, dirs_exist_ok=True)
 
     def _stale(self) -> bool:
         """Whether the last epochs brought nothing better, so that the run is to end."""

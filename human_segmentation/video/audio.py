@@ -1,5 +1,6 @@
 """The sound of a video, carried over to another file."""
 
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 from types import TracebackType
@@ -27,6 +28,14 @@ ENCODED = {"webm": "libopus"}
 """What any other sound becomes, where it is not AAC."""
 KEPT = ("language", "title")
 """What is known of a track, and kept."""
+QUICKTIME = {
+    **{"fre": "fra", "deu": "ger", "nld": "dut", "zho": "chi", "cze": "ces", "ell": "gre", "swe": "sve", "isl": "ice"},
+    **{"slo": "slk", "rum": "ron", "sqi": "alb", "mkd": "mac", "hye": "arm", "kat": "geo", "mya": "bur", "msa": "may"},
+    **{"bod": "tib", "cym": "wel", "eus": "baq"},
+}
+"""Of the two codes that ISO 639-2 has for a language, the one that FFmpeg knows in MOV."""
+LEAD_IN = Fraction(1, 10)
+"""Seconds; decoders need so much of what is before the start."""
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
 
@@ -71,24 +80,37 @@ class AudioCopy:
             self._stream.codec_context.time_base = Fraction(1, rate)
             self._packets = self._encoded()
         self._stream.metadata.update({key: value for key, value in self._source.metadata.items() if key in KEPT})
+        if target.format.name == "mov" and (language := self._source.language) is not None:
+            self._stream.metadata["language"] = QUICKTIME.get(language, language)
+        self._stream.disposition = self._source.disposition
+        # MP4 and MOV can say that what is before time 0 is not to be heard.
+        self._lead_in = LEAD_IN if target.format.name in ("matroska", "webm") else None
         self._next = next(self._packets, None)
 
     def _part(self, items: Iterator[T | Later]) -> Iterator[T | Later]:
         """The packets or frames that belong to the part, with times from its start."""
         time_base = self._source.time_base or Fraction(1, self._source.sample_rate)
         start, behind = self._track.moments(time_base)
-        rising = Rising(time_base)
+        rising = Rising(time_base, least=0)
+        first: float | Fraction = start
+        if self._track.media.span.start == 0:
+            first = -math.inf if self._lead_in is None else start - self._lead_in / time_base
+        following: int | None = None
         for item in items:
             if isinstance(item, Later):
                 yield item
                 continue
+            if isinstance(item, AudioFrame) and item.pts is None:  # which the decoder held back
+                item.pts = following
             stamp = None if item.pts is None else rising(item.pts)
             if stamp is None:
                 self._track.damaged += 1
                 continue
+            if isinstance(item, AudioFrame):
+                following = stamp + round(Fraction(item.samples, item.sample_rate) / time_base)
             if behind is not None and stamp >= behind:
                 return
-            if stamp >= start or self._track.media.span.start == 0:
+            if stamp >= first:
                 item.pts = stamp - start
                 yield item
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from human_segmentation.errors import DataError
 from human_segmentation.photos import read_photo
 from human_segmentation.video.frames import Frame
+from human_segmentation.video.media import Media
 from human_segmentation.video.video_source import VideoSource
 
 
@@ -94,6 +95,8 @@ class VideoBackground(Background):
     """
 
     def __init__(self, path: Path) -> None:
+        if Media(path).pipe:
+            raise DataError(f"{path}: a background video begins again where it ends, which a pipe cannot; give a file")
         self._path = path
         self._notes: Callable[[], list[str]] = list
         self._frames = self._endless()

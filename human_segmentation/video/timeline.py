@@ -73,10 +73,13 @@ class Rising:
 
     Args:
         time_base: Their unit, in seconds.
+        least: By how many units they rise at least. Pictures that were rounded to the same time must not be taken for
+            one; sound may come in pieces that are shorter than the unit.
     """
 
-    def __init__(self, time_base: Fraction) -> None:
+    def __init__(self, time_base: Fraction, least: int = 1) -> None:
         self._time_base = time_base
+        self._least = least
         self._last: int | None = None
 
     def __call__(self, stamp: int) -> int | None:
@@ -84,7 +87,7 @@ class Rising:
         if self._last is not None:
             if (self._last - stamp) * self._time_base > SLACK:
                 return None
-            stamp = max(stamp, self._last + 1)  # two that were rounded to the same time must not be taken for one
+            stamp = max(stamp, self._last + self._least)
         self._last = stamp
         return stamp
 

@@ -52,6 +52,8 @@ class Track:
         self.stream = stream
         self.media = media
         self._beside: dict[int, SimpleQueue[av.Packet | None]] = {}
+        self._heard: dict[int, Fraction] = {}
+        self._reading: Iterator[av.Packet | Later] = iter(())
         self.beginning = Fraction(container.start_time or 0, av.time_base)
         self.damaged = 0
         self.incomplete = False
@@ -96,9 +98,17 @@ class Track:
                     yield packet
                 elif packet.stream.index in self._beside:
                     self._beside[packet.stream.index].put(packet)
+                    if packet.pts is not None:
+                        self._heard[packet.stream.index] = packet.pts * packet.time_base
         finally:
             for queue in self._beside.values():
                 queue.put(None)
+
+    def read_on(self, end: Fraction) -> None:
+        """Reads on without decoding until all sound beside the pictures has come up to a time, in seconds."""
+        while any(self._heard.get(index, -math.inf) < end for index in self._beside):
+            if next(self._reading, None) is None:
+                return
 
     def beside(self, stream: Any) -> "Track":
         """Another stream of the same container, whose packets come as this one is read."""
@@ -134,7 +144,8 @@ class Track:
 
     def frames(self) -> Iterator[Any]:
         """Frames, decoded; what is before the start is among them."""
-        for packet in chain(self.packets(), [None]):
+        self._reading = self.packets()
+        for packet in chain(self._reading, [None]):
             if isinstance(packet, Later):
                 yield packet
                 continue

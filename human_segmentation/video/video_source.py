@@ -26,6 +26,8 @@ UNSPECIFIED = 2
 """FFmpeg's number for a colour matrix that the file does not name; players then go by the height."""
 MOMENT = Fraction(1, 10)
 """Seconds; a picture that lasts longer stands still."""
+FASTEST = 10_000
+"""Frames a second; what claims more does not know."""
 SD_HEIGHT = 576
 """Up to this height the matrix is BT.601, above it BT.709."""
 
@@ -58,7 +60,7 @@ class VideoSource(Source):
         # What FFmpeg makes of damage differs from run to run where frames are decoded at the same time.
         self._stream.thread_type = "NONE"
         self.time_base = self._stream.time_base or MILLISECOND
-        self.rate = self._stream.average_rate or self._stream.guessed_rate
+        self.rate = self._frame_rate()
         self._moment = round(MOMENT / self.time_base)
         self._track = Track(media, self._container, self._stream)
         self._holes = Holes()
@@ -87,6 +89,7 @@ class VideoSource(Source):
             if behind is not None and stamp >= behind:
                 if came:  # the last one may have stood still up to here
                     self.end = max(self.end or 0.0, float((behind - start) * self.time_base))
+                self._track.read_on(behind * self.time_base)
                 break
             duration = decoded.duration or 0
             end = float((stamp + duration) * self.time_base - self._track.beginning)
@@ -109,6 +112,13 @@ class VideoSource(Source):
             raise DataError(f"{self._place}: no frames are between --start and --end; {known}")
         if not came:
             raise DataError(f"{self._place}: the video has no frames that can be decoded; copy or convert it again")
+
+    def _frame_rate(self) -> Fraction | None:
+        """Frames a second; some files have the unit of their times in the place of it."""
+        average, guessed = self._stream.average_rate, self._stream.guessed_rate
+        if average is None or (guessed is not None and average * self.time_base == 1):
+            average = guessed
+        return None if average is None or average > FASTEST else average
 
     def _end_of(self, time: float, duration: float) -> float:
         """When a frame ends. Where frames are stored in another order, FFmpeg can take one's duration for another's."""
