@@ -192,7 +192,7 @@ def test_sound_in_pieces_that_are_shorter_than_the_unit_of_time(tmp_path: Path, 
 def test_what_the_decoder_holds_back_has_no_time(tmp_path: Path) -> None:
     path = write_tracks(tmp_path / "a.wmv", "wmav2")
     assert not any("damaged" in note for note in notes_of_copy(path, tmp_path / "b.mp4"))
-    assert sound_span(tmp_path / "b.mp4", 1) == pytest.approx((0, 1.5), abs=0.03)
+    assert sound_span(tmp_path / "b.mp4", 1)[1] > 1.53  # the last 43 ms of what WMA delays by as much
 
 
 @pytest.mark.parametrize("name", ["b.mkv", "b.mp4"])
