@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 from conftest import ROOT, names, write_image
 
@@ -82,7 +83,8 @@ def test_the_page_is_told_how_pictures_become_input(rules: Preprocess, tmp_path:
 
 
 def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path: Path, runtime: Path) -> None:
-    model = tmp_path / "model"
+    page = names(WEB / "page")
+    model, damaged, pairs = (tmp_path / name for name in ("model", "damaged", "pairs"))
     shutil.copytree(MODELS / "portraitnet_quant", model)
     cases: list[tuple[list[object], str]] = [
         (["--runtime", tmp_path], f"error: {tmp_path}/ort.wasm.min.mjs: the file is missing; run: npm install"),
@@ -90,8 +92,18 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path: Path, runtime: P
         (["--model_dir", MODELS / "portraitnet_params"], "a browser reads model.onnx, which is not there"),
         (["--model_dir", tmp_path / "none"], "the model folder does not exist"),
         (["--model_dir", model, "--save_dir", model / "web"], "would lie inside what it is made from"),
+        (["--save_dir", WEB / "page"], "would take the place of what it is made from"),
+        (["--save_dir", WEB / "page" / "out"], "would lie inside what it is made from"),
+        (["--model_dir", damaged], "export or copy it again"),
+        (["--model_dir", pairs], "the model takes 2 pictures at a time; export it without --fixed_batch_size"),
         (["--size", "3"], "unrecognized arguments: --size 3"),
     ]
+    shutil.copytree(model, damaged)
+    (damaged / "model.onnx").write_bytes((model / "model.onnx").read_bytes()[:1000])
+    shutil.copytree(model, pairs)
+    two = onnx.load(str(model / "model.onnx"))
+    two.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 2
+    onnx.save(two, str(pairs / "model.onnx"))
     config = ModelConfig.read(model)
     for index, changed in enumerate(
         (
@@ -110,6 +122,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path: Path, runtime: P
         assert done.stderr.count("\n") == 1
         assert not (tmp_path / "web").exists()
     assert not (model / "web").exists()
+    assert names(WEB / "page") == page
 
 
 class Site:
@@ -288,6 +301,50 @@ def test_a_photo_on_another_background_and_on_none(site: Site) -> None:
     site.element("background").send_keys(str(site.folder / "plain.png"))
     site.wait_for(lambda _: site.canvas()[0, 0, 3] == 255)
     np.testing.assert_allclose(site.canvas()[0, 0, :3], (10, 200, 30), atol=1)
+
+
+@pytest.mark.parametrize("kind", ["transparent", "large"])
+def test_a_photo_is_shown_as_another_one(site: Site, kind: str) -> None:
+    """What is transparent as if it were white, and what is too large for a GPU as if it were smaller."""
+    size = (640, 400) if kind == "transparent" else (5120, 3200)
+    given, usual = photo(size), photo((640, 400))
+    if kind == "transparent":
+        usual[:, :300] = 255
+        given = cv2.cvtColor(given, cv2.COLOR_BGR2BGRA)
+        given[:, :300, 3] = 0
+    shown = []
+    for name, image in (("usual.png", usual), ("given.png", given)):
+        site.open()
+        site.element("file").send_keys(str(write_image(site.folder / name, image)))
+        site.wait_for(lambda said, name=name: said == name)
+        shown.append(site.canvas())
+    assert max(shown[1].shape) == min(4096, max(size))
+    small = cv2.resize(shown[1], (640, 400), interpolation=cv2.INTER_AREA)
+    assert np.abs(small.astype(int) - shown[0]).mean() < 3
+
+
+def test_no_camera_is_left_running(site: Site) -> None:
+    """By who clicks twice, and then chooses a photo, which stays."""
+    site.open()
+    site.run(
+        """const media = navigator.mediaDevices, open = media.getUserMedia.bind(media);
+        window.streams = [];
+        media.getUserMedia = async (wish) => { const stream = await open(wish); streams.push(stream); return stream; };
+        document.getElementById("camera").click();
+        document.getElementById("camera").click();"""
+    )
+    site.wait_for(lambda said: said.endswith("frames a second"))
+    live = "return window.streams.map((stream) => stream.getTracks()[0].readyState)"
+    assert sorted(site.driver.execute_script(live)) == ["ended", "live"]
+    for _ in range(2):  # the same photo again
+        site.element("file").send_keys(str(PHOTO))
+        site.wait_for(lambda said: said == PHOTO.name)
+        site.element("camera").click()
+        site.element("file").send_keys(str(PHOTO))
+        site.wait_for(lambda said: said == PHOTO.name)
+        site.wait_for(lambda _: "live" not in site.driver.execute_script(live))
+    assert site.canvas().shape[:2] == (512, 512)
+    assert site.said() == PHOTO.name
 
 
 def test_a_video_plays_and_the_camera_takes_its_place(site: Site) -> None:
