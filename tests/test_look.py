@@ -7,7 +7,7 @@ from conftest import ROOT
 
 import human_segmentation as hs
 from human_segmentation.inference.preprocess import Preprocess
-from human_segmentation.video.look import CloserLook
+from human_segmentation.video.look import CloserLook, seen
 from human_segmentation.video.refine import PHOTO_EPSILON, refine_alpha
 from human_segmentation.video.stream import ScoreStream
 from human_segmentation.video.window import Window, around, people_in
@@ -56,7 +56,7 @@ def test_the_second_look_sees_the_people_alone():
     part = photo[
         look.window.top : look.window.top + look.window.height, look.window.left : look.window.left + look.window.width
     ]
-    np.testing.assert_array_equal(predictor.seen[2], predictor.preprocess.resize(part))
+    np.testing.assert_array_equal(predictor.seen[2], seen(predictor.preprocess, part))
     alpha = look.alpha(photo)
     expected = refine_alpha(np.ascontiguousarray(part), look.score, PHOTO_EPSILON)
     np.testing.assert_array_equal(look.window.of(alpha), expected)
@@ -103,7 +103,7 @@ def test_the_score_is_the_mean_of_that_of_the_photo_and_that_of_its_mirror_image
     photo[10:190, 10:391] = 250
     photo[80:120, 60:140] = 120
     score, mirrored = (
-        preprocess.crop(predictor.score(preprocess.resize(np.ascontiguousarray(view))), (400, 200))
+        preprocess.crop(predictor.score(seen(preprocess, np.ascontiguousarray(view))), (400, 200))
         for view in (photo, photo[:, ::-1])
     )
     np.testing.assert_allclose(CloserLook(predictor)(photo).score, (score + mirrored[:, ::-1]) / 2, atol=1e-6)

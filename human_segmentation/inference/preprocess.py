@@ -10,8 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from human_segmentation.inference.shrinking import averaged
-
 LARGEST_SIDE = 4096
 """Of a network's input, in pixels."""
 INTERPOLATIONS = {
@@ -95,10 +93,7 @@ class Preprocess:
             uint8 [height, width, 3], BGR; another size where `sides` or `coarsest_stride` says so.
         """
         left, top, width, height = self.content(frame.shape[1::-1])
-        if self.interp == "AREA":
-            resized = averaged(frame, (width, height))
-        else:
-            resized = cv2.resize(frame, (width, height), interpolation=INTERPOLATIONS[self.interp])
+        resized = cv2.resize(frame, (width, height), interpolation=INTERPOLATIONS[self.interp])
         if self.padding is None:
             return resized
         whole_width, whole_height = self._whole((width, height))

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from human_segmentation.inference.predictor import Predictor
+from human_segmentation.inference.preprocess import Preprocess
+from human_segmentation.inference.shrinking import averaged
 from human_segmentation.video.refine import FRAME_EPSILON, PHOTO_EPSILON, refine_alpha
 from human_segmentation.video.window import LIKELY, Window, around, people_in
 
@@ -87,10 +89,17 @@ class CloserLook:
         return Look(score, epsilon=PHOTO_EPSILON)
 
     def _score(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        resized = self._rules.resize(image)
+        resized = seen(self._rules, image)
         mirrored = cv2.flip(self.predictor.score(cv2.flip(resized, 1)), 1)
         score = (self.predictor.score(resized) + mirrored) * np.float32(0.5)
         return self._rules.crop(score, image.shape[1::-1])
+
+
+def seen(rules: Preprocess, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture, uint8 [H, W, 3] BGR, at the network's size: what `rules.resize` gives, but for `averaged`."""
+    if rules.interp != "AREA" or rules.sides is not None:
+        return rules.resize(picture)
+    return rules.resize(averaged(picture, rules.content(picture.shape[1::-1])[2:]))
 
 
 def _cuts(window: Window, size: tuple[int, int], score: NDArray[np.float32]) -> bool:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from human_segmentation.inference.predictor import Predictor
 from human_segmentation.video.follow import Follower, between, both
-from human_segmentation.video.look import SURE, Look
+from human_segmentation.video.look import SURE, Look, seen
 from human_segmentation.video.scene import SceneCuts
 from human_segmentation.video.temporal import Tracker
 from human_segmentation.video.window import Window, people_in
@@ -50,7 +50,7 @@ class ScoreStream:
             self.reset()
         whole = Window(0, 0, image.shape[1], image.shape[0])
         window = self._follower.window or whole
-        resized = self.predictor.preprocess.resize(np.ascontiguousarray(window.of(image)))
+        resized = seen(self.predictor.preprocess, np.ascontiguousarray(window.of(image)))
         score = self.prior = self._score(resized)
         if score.max() > SURE:
             self.found = True
@@ -66,8 +66,8 @@ class ScoreStream:
         rules = self.predictor.preprocess
         people = people_in(self._crop(score, window), window)
         if self._follower.glances():
-            seen = self.predictor.score(rules.resize(image))
-            people = both(people, people_in(self._crop(seen, whole), whole))
+            score = self.predictor.score(seen(rules, image))
+            people = both(people, people_in(self._crop(score, whole), whole))
         self._follower.move(people, (whole.width, whole.height))
         after = self._follower.window or whole
         if after != window and self.tracker is not None:
