@@ -57,6 +57,7 @@ def write_clip(
     sound_seconds: float | None = None,
     sound_start: float = 0.0,
     sound_rate: int = SOUND_RATE,
+    pieces: Sequence[av.AudioFrame] | None = None,
     codec: str = "libx264",
     movflags: str = "",
     aspect: Fraction | None = None,
@@ -64,7 +65,7 @@ def write_clip(
 ) -> Path:
     """Writes a clip; `images` may be a number of plain ones, `times` are in units of `time_base`.
 
-    Every `gop` frames there is one that is decoded without those before it.
+    The sound is a tone, or these `pieces`. Every `gop` frames there is one that is decoded without those before it.
     """
     images = [plain(i) for i in range(images)] if isinstance(images, int) else images
     times = range(len(images)) if times is None else times
@@ -85,7 +86,9 @@ def write_clip(
         packets += video.encode(None)
         if sound is not None:
             seconds = len(images) / 25 if sound_seconds is None else sound_seconds
-            packets += audio.encode(tone(seconds, sound_start)) + audio.encode(None)
+            for piece in pieces or [tone(seconds, sound_start)]:
+                packets += audio.encode(piece)
+            packets += audio.encode(None)
         container.mux(sorted(packets, key=lambda packet: packet.dts * packet.time_base))
     return path
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import SOUND_RATE, frames, index_of, plain, sound_packets, sound_span, tone
+from clips import SOUND_RATE, frames, index_of, plain, sound_packets, sound_span, tone, write_clip
 
 from human_segmentation.video.video_sink import VideoSink
 from human_segmentation.video.video_source import VideoSource
@@ -74,17 +74,8 @@ def test_all_sound_tracks_are_encoded(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.mov", "b.mkv"])
 def test_holes_in_pcm_stay(tmp_path: Path, name: str, sound: str) -> None:
     """A second of one pitch, 1.4 seconds of nothing and half a second of another pitch."""
-    path, target = tmp_path / "source.mkv", tmp_path / name
-    with av.open(str(path), "w") as container:
-        video = container.add_stream("libx264", rate=25)
-        video.width, video.height = 64, 48
-        track = container.add_stream(sound, rate=SOUND_RATE, layout="stereo")
-        for i in range(75):
-            container.mux(video.encode(av.VideoFrame.from_ndarray(plain(i), format="bgr24")))
-        container.mux(video.encode(None))
-        for frame in (tone(1), tone(0.5, start=2.4, frequency=880)):
-            container.mux(track.encode(frame))
-        container.mux(track.encode(None))
+    pieces = [tone(1), tone(0.5, start=2.4, frequency=880)]
+    path, target = write_clip(tmp_path / "source.mkv", 75, sound=sound, pieces=pieces), tmp_path / name
     assert notes_of_copy(path, target) == []
     heard = np.zeros(3 * SOUND_RATE)
     with av.open(str(target)) as container:
@@ -171,19 +162,12 @@ def test_the_track_that_is_heard_stays_the_same(tmp_path: Path, name: str) -> No
 @pytest.mark.parametrize("name", ["b.mkv", "b.mp4"])
 def test_sound_in_pieces_that_are_shorter_than_the_unit_of_time(tmp_path: Path, name: str) -> None:
     """Pieces of 0.83 ms, as TrueHD has, where the unit is 1 ms."""
-    path = tmp_path / "a.mkv"
-    with av.open(str(path), "w") as container:
-        video = container.add_stream("libx264", rate=25)
-        video.width, video.height = 64, 48
-        track = container.add_stream("pcm_s16le", rate=SOUND_RATE, layout="stereo")
-        samples = tone(4).to_ndarray()
-        for i in range(100):
-            container.mux(video.encode(av.VideoFrame.from_ndarray(plain(i), format="bgr24")))
-        container.mux(video.encode(None))
-        for first in range(0, 4 * SOUND_RATE, 40):
-            piece = av.AudioFrame.from_ndarray(samples[:, 2 * first : 2 * first + 80], format="s16", layout="stereo")
-            piece.sample_rate, piece.pts, piece.time_base = SOUND_RATE, first, Fraction(1, SOUND_RATE)
-            container.mux(track.encode(piece))
+    pieces, samples = [], tone(4).to_ndarray()
+    for first in range(0, 4 * SOUND_RATE, 40):
+        piece = av.AudioFrame.from_ndarray(samples[:, 2 * first : 2 * first + 80], format="s16", layout="stereo")
+        piece.sample_rate, piece.pts, piece.time_base = SOUND_RATE, first, Fraction(1, SOUND_RATE)
+        pieces.append(piece)
+    path = write_clip(tmp_path / "a.mkv", 100, sound="pcm_s16le", pieces=pieces)
     assert len(sound_packets(path)) == 4800
     assert notes_of_copy(path, tmp_path / name) == []
     assert sound_span(tmp_path / name) == pytest.approx((0, 4), abs=0.03)
@@ -198,15 +182,7 @@ def test_what_the_decoder_holds_back_has_no_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["b.mkv", "b.mp4"])
 def test_sound_that_is_cut_off_stays_cut_off(tmp_path: Path, name: str) -> None:
     """An MP4 whose sound begins a second before its pictures, and says that this second is not to be heard."""
-    path = tmp_path / "a.mp4"
-    with av.open(str(path), "w") as container:
-        video = container.add_stream("libx264", rate=25)
-        video.width, video.height = 64, 48
-        track = container.add_stream("aac", rate=SOUND_RATE, layout="stereo")
-        for i in range(25):
-            container.mux(video.encode(av.VideoFrame.from_ndarray(plain(i), format="bgr24")))
-        container.mux(video.encode(None))
-        container.mux(track.encode(tone(2, start=-1)) + track.encode(None))
+    path = write_clip(tmp_path / "a.mp4", 25, sound="aac", sound_seconds=2, sound_start=-1)
     with av.open(str(path)) as container:
         assert sum(packet.is_discard for packet in container.demux(audio=0)) > 30
     notes_of_copy(path, tmp_path / name)

@@ -281,29 +281,6 @@ def test_video_from_a_server_is_like_a_file(tmp_path: Path, server: Server, name
     assert len(part) == 5
 
 
-@pytest.mark.parametrize("name", ["a.ts", "a.mkv"])
-@pytest.mark.parametrize("span", [Span(), Span(Fraction("0.4"), Fraction("0.8"))])
-def test_video_from_a_pipe_is_like_a_file(tmp_path: Path, name: str, span: Span) -> None:
-    path = write_clip(tmp_path / name, 50, sound="aac")
-    with subprocess.Popen(["cat", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as writer:
-        copy(Path(f"/dev/fd/{writer.stdout.fileno()}"), tmp_path / "b.mp4", span=span)
-    copy(path, tmp_path / "c.mp4", span=span)
-    assert len(frames(tmp_path / "b.mp4")[0]) == (50 if span == Span() else 10)
-    assert frames(tmp_path / "b.mp4")[0] == frames(tmp_path / "c.mp4")[0]
-    assert sound_packets(tmp_path / "b.mp4") == sound_packets(tmp_path / "c.mp4")
-
-
-def test_a_pipe_with_an_end_is_read_until_the_sound_is_there(tmp_path: Path) -> None:
-    """In this file, the sound of two seconds comes behind the pictures of two seconds."""
-    path = write_clip(tmp_path / "a.mp4", 100, sound="aac", movflags="frag_keyframe+empty_moov", gop=50)
-    span = Span(end=Fraction(3, 2))
-    with subprocess.Popen(["cat", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as writer:
-        copy(Path(f"/dev/fd/{writer.stdout.fileno()}"), tmp_path / "b.mp4", span=span)
-    copy(path, tmp_path / "c.mp4", span=span)
-    assert len(sound_packets(tmp_path / "c.mp4")) > 60
-    assert sound_packets(tmp_path / "b.mp4") == sound_packets(tmp_path / "c.mp4")
-
-
 @contextmanager
 def once(content: bytes) -> Iterator[str]:
     """The address of a camera: what it sends has no end that is known, and comes a single time, piece by piece."""

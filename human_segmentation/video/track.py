@@ -17,6 +17,8 @@ from human_segmentation.video.timeline import Timeline
 
 SIDE_BY_SIDE = ("matroska,webm", "flv")
 """FFmpeg's names of formats that have next to nothing between two packets."""
+SOUND_BEHIND = 10
+"""Seconds of pictures by which their sound may come later in a file; it may also be over before them."""
 UNREAD = 1000
 """So many bytes between them were packets before they were damaged."""
 
@@ -53,7 +55,7 @@ class Track:
         self.media = media
         self._beside: dict[int, SimpleQueue[av.Packet | None]] = {}
         self._heard: dict[int, Fraction] = {}
-        self._reading: Iterator[av.Packet | Later] = iter(())
+        self._reading: Iterator[Any] = iter(())
         self.beginning = Fraction(container.start_time or 0, av.time_base)
         self.damaged = 0
         self.incomplete = False
@@ -107,7 +109,8 @@ class Track:
     def read_on(self, end: Fraction) -> None:
         """Reads on without decoding until all sound beside the pictures has come up to a time, in seconds."""
         while any(self._heard.get(index, -math.inf) < end for index in self._beside):
-            if next(self._reading, None) is None:
+            packet = next(self._reading, None)
+            if packet is None or (packet.pts is not None and packet.pts * packet.time_base > end + SOUND_BEHIND):
                 return
 
     def beside(self, stream: Any) -> "Track":
