@@ -285,7 +285,7 @@ def test_stopped_video_is_not_taken_for_a_finished_one(tmp_path, folder, batch, 
         running.send_signal(number)
         printed = running.communicate(timeout=30)
     assert running.returncode == 130
-    assert printed == (f"{out}: 3 made\n", f"warning: {folder}/c.gif: nobody was found\ninterrupted\n")
+    assert printed == (f"{out}: 3 made\n", "interrupted\n")
     assert names(out) == ["B.PNG", "a.jpg", "c.png"]
     write_clip(folder / "d.mov")
     assert batch()[1][0].startswith(f"{out}: 1 made, 3 there already")
