@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from human_segmentation.inference.preprocess import Preprocess
-from human_segmentation.video.follow import GLANCE, MARGIN, SMALLEST, Follower, between, both
+from human_segmentation.video.follow import GLANCE, MARGIN, SMALLEST, SOON, Follower, between, both
 from human_segmentation.video.stream import ScoreStream
 from human_segmentation.video.temporal import EmaTracker, FlowTracker
 from human_segmentation.video.window import Window
@@ -72,15 +72,41 @@ def test_the_window_follows_a_person(rules):
     assert predictor.looks == 50 + 50 // GLANCE
 
 
-def test_who_comes_in_is_found_soon():
+def test_who_comes_in_is_found_at_once():
     stream = ScoreStream(Bright(), FlowTracker())
     before, after = frame((50, 60)), frame((50, 60), (320, 40))
-    for _ in range(3):
+    for _ in range(SOON + 1):
         stream(before)
-    seen = [overlap(stream(after), after) for _ in range(GLANCE + 1)]
-    assert seen[0] < 0.6
-    assert seen[-1] > 0.9
-    assert stream(after).window is None  # they fill the frame
+    assert stream(before).window is not None
+    look = stream(after)
+    assert overlap(look, after) > 0.9
+    assert look.window is None  # they fill the frame
+
+
+def test_who_comes_in_while_the_camera_moves_is_found_soon():
+    predictor = Bright()
+    stream = ScoreStream(predictor, FlowTracker())
+    wall = np.random.default_rng(0).integers(0, 130, (1, 12, 3), np.uint8).repeat(40, axis=1)
+
+    def moving(shift, *places):
+        image = np.broadcast_to(np.roll(wall, shift, axis=1)[:, : SIZE[0]], (SIZE[1], SIZE[0], 3)).copy()
+        for left, top in places:
+            image[top : top + 80, left : left + 40] = 230
+        return image
+
+    for shift in range(30):
+        assert overlap(stream(moving(shift, (50, 60))), moving(shift, (50, 60))) > 0.9
+    assert 30 + 30 // GLANCE < predictor.looks <= 30 + 30 // SOON
+    frames = [moving(shift, (50, 60), (320, 40)) for shift in range(30, 30 + SOON)]
+    assert overlap([stream(image) for image in frames][-1], frames[-1]) > 0.9
+
+
+def test_light_that_changes_is_nobody():
+    predictor = Bright()
+    stream = ScoreStream(predictor, FlowTracker())
+    for index in range(33):
+        stream(frame((50, 60), dark=60 + 20 * (index // 4 % 2)))
+    assert predictor.looks == 33 + 32 // GLANCE
 
 
 def test_after_a_cut_the_whole_is_seen():

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from human_segmentation.video.scene import thumbnail
 from human_segmentation.video.window import ASPECTS, Place, Window, around
 
 MARGIN = 0.4
@@ -16,10 +17,16 @@ SMALLEST = 0.3
 """Share of the window's area that a new one must have; where people have gone farther away, it moves."""
 GLANCE = 8
 """Every so many frames the whole is looked at too, for who has come in."""
+SOON = 3
+"""So many frames after that it may be again, where something has changed outside of the window."""
+CHANGE = 12.0
+"""Grey levels that are a change, and no noise, of a cell."""
+CELLS = 16
+"""Of a frame, along its width and its height."""
 
 
 class Follower:
-    """Chooses the part of the next frame that the network sees.
+    """Chooses the part of a frame that the network sees.
 
     MediaPipe follows hands and bodies in this way (Bazarevsky et al., "BlazePose", 2020).
 
@@ -33,21 +40,29 @@ class Follower:
 
     def __init__(self, stretches: bool) -> None:
         self._stretches = stretches
-        self.window: Window | None = None
-        self._frames = 0
+        self.reset()
 
     def reset(self) -> None:
         """Looks at the whole next."""
-        self.window = None
-        self._frames = 0
+        self.window: Window | None = None
+        self._since = 0
+        self._known = np.zeros((CELLS, CELLS, 3), np.float32)
 
-    def glances(self) -> bool:
-        """Whether the whole of the present frame is to be looked at too; to be asked once a frame."""
-        self._frames += 1
-        return self.window is not None and self._frames % GLANCE == 0
+    def glances(self, image: NDArray[np.uint8]) -> bool:
+        """Whether the whole of a frame, uint8 [H, W, 3], is to be looked at too; to be asked of every frame."""
+        now = thumbnail(image, CELLS)
+        outside = np.zeros((CELLS, CELLS), bool) if self.window is None else _outside(self.window, image.shape)
+        self._since += 1
+        changed = self._since >= SOON and _differ(now[outside], self._known[outside])
+        glances = self.window is not None and (changed or self._since >= GLANCE)
+        if glances or self.window is None:
+            self._since = 0
+            outside[:] = False
+        self._known = np.where(outside[..., None], self._known, now)
+        return glances
 
     def move(self, people: Place | None, size: tuple[int, int]) -> None:
-        """Takes in where people are in the present frame, of a width and a height; None: nobody is there."""
+        """Takes in where people are in a frame of a width and a height; None: nobody is there."""
         if people is None:
             self.window = None
             return
@@ -90,6 +105,21 @@ def between(before: Window, after: Window, content: tuple[int, int, int, int]) -
         # From middle to middle of pixels.
         matrix[axis, 2] = (1 - zoom) * (first - 0.5) + (start - old_start) * pixels / old_side
     return matrix
+
+
+def _outside(window: Window, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Which cells of a frame, [H, W, 3], have nothing of a window: bool [CELLS, CELLS]."""
+    edges = np.arange(CELLS + 1) / CELLS
+    rows, columns = edges * shape[0], edges * shape[1]
+    beside_rows = (rows[1:] <= window.top) | (rows[:-1] >= window.top + window.height)
+    beside_columns = (columns[1:] <= window.left) | (columns[:-1] >= window.left + window.width)
+    return beside_rows[:, None] | beside_columns
+
+
+def _differ(now: NDArray[np.float32], before: NDArray[np.float32]) -> bool:
+    """Whether cells, [N, 3], have changed otherwise than most of them, as all do with the light."""
+    change = now - before
+    return len(change) > 0 and bool(np.abs(change - np.median(change, axis=0)).max() > CHANGE)
 
 
 def _area(window: Window) -> int:

@@ -9,7 +9,7 @@ from human_segmentation.video.follow import Follower, between, both
 from human_segmentation.video.look import SURE, Look, seen
 from human_segmentation.video.scene import SceneCuts
 from human_segmentation.video.temporal import Tracker
-from human_segmentation.video.window import Window, people_in
+from human_segmentation.video.window import Place, Window, people_in
 
 
 class ScoreStream:
@@ -28,17 +28,17 @@ class ScoreStream:
     def __init__(self, predictor: Predictor, tracker: Tracker | None) -> None:
         self.predictor = predictor
         self.tracker = tracker
-        self.prior: NDArray[np.float32] | None = None
         self.found = False
         self._is_cut = SceneCuts()
         rules = predictor.preprocess
         self._follower = Follower(rules.padding is None)
         self._follows = tracker is not None and rules.sides is None and not predictor.prior_channel
-        self._mirrored = False
+        self.reset()
 
     def reset(self) -> None:
         """Forgets the past."""
-        self.prior = None
+        self.prior: NDArray[np.float32] | None = None
+        self._people: Place | None = None
         self._mirrored = False
         self._follower.reset()
         if self.tracker is not None:
@@ -49,6 +49,9 @@ class ScoreStream:
         if self._is_cut(image):
             self.reset()
         whole = Window(0, 0, image.shape[1], image.shape[0])
+        if self._follows and self._follower.glances(image):
+            score = self.predictor.score(seen(self.predictor.preprocess, image))
+            self._follow(both(self._people, people_in(self._crop(score, whole), whole)), whole)
         window = self._follower.window or whole
         resized = seen(self.predictor.preprocess, np.ascontiguousarray(window.of(image)))
         score = self.prior = self._score(resized)
@@ -58,20 +61,18 @@ class ScoreStream:
             score = np.zeros_like(score)
         smooth = score if self.tracker is None else self.tracker(resized, score)
         if self._follows:
-            self._follow(image, score, window, whole)
+            self._follow(people_in(self._crop(score, window), window), whole)
         return Look(self._crop(smooth, window), None if window == whole else window)
 
-    def _follow(self, image: NDArray[np.uint8], score: NDArray[np.float32], window: Window, whole: Window) -> None:
-        """Chooses the window of the next frame by where somebody is in this one."""
-        rules = self.predictor.preprocess
-        people = people_in(self._crop(score, window), window)
-        if self._follower.glances():
-            score = self.predictor.score(seen(rules, image))
-            people = both(people, people_in(self._crop(score, whole), whole))
+    def _follow(self, people: Place | None, whole: Window) -> None:
+        """Moves the window, and what is remembered with it, to where people are."""
+        self._people = people
+        before = self._follower.window or whole
         self._follower.move(people, (whole.width, whole.height))
         after = self._follower.window or whole
-        if after != window and self.tracker is not None:
-            self.tracker.move(between(window, after, rules.content((window.width, window.height))))
+        if after != before and self.tracker is not None:
+            content = self.predictor.preprocess.content((before.width, before.height))
+            self.tracker.move(between(before, after, content))
 
     def _crop(self, score: NDArray[np.float32], window: Window) -> NDArray[np.float32]:
         return self.predictor.preprocess.crop(score, (window.width, window.height))
