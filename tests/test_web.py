@@ -24,6 +24,7 @@ from human_segmentation.inference.preprocess import Preprocess
 from human_segmentation.video.background import cover
 from human_segmentation.video.composite import FUSION_SIZES, replace_background
 from human_segmentation.video.refine import refine_alpha
+from human_segmentation.video.temporal import FlowTracker
 
 WEB = ROOT / "deploy" / "web"
 RUNTIME = Path(os.environ.get("ORT_WEB", WEB / "node_modules" / "onnxruntime-web" / "dist"))
@@ -216,7 +217,7 @@ def test_input_is_that_of_python(site: Site, size: tuple[int, int]) -> None:
         FETCHED
         + """const network = await Network.load('model');
         const place = network.place(picture.width, picture.height);
-        return [place, Array.from(network.tensor(picture, place))];"""
+        return [place, Array.from(network.tensor(network.pixels(picture, place)))];"""
     )
     model = hs.load_model(engine="onnxruntime")
     expected = model.tensor(model.preprocess.resize(image))[0]
@@ -281,6 +282,63 @@ def test_the_stage_shows_what_python_composes(site: Site, size: tuple[int, int])
     assert ((alpha > 0.1) & (alpha < 0.9)).mean() > 0.02
     assert difference.mean() < 1
     assert np.percentile(difference[alpha > 0.5], 99) <= 4
+
+
+def test_a_mirrored_look_is_that_of_python(site: Site) -> None:
+    image = photo((320, 192))
+    write_image(site.folder / "picture.png", image)
+    given = site.run(
+        FETCHED
+        + """const { data, gray } = await (await Network.load('model')).score(picture, 320, 192, true);
+        return [Array.from(data), Array.from(gray)];"""
+    )
+    model = hs.load_model(engine="onnxruntime")
+    expected = cv2.flip(model.score(cv2.flip(image, 1)), 1)
+    score, gray = np.reshape(given, (2, *expected.shape))  # type: ignore[arg-type]
+    assert np.abs(score - expected).mean() < 1e-2 < np.abs(score - model.score(image)).mean()
+    assert np.abs(gray - cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)).max() < 0.51
+
+
+def test_where_nobody_is_nothing_is_left(site: Site) -> None:
+    room = cv2.resize(cv2.imread(str(ROOT / "data" / "background.jpg")), (320, 180))
+    write_image(site.folder / "picture.png", room)
+    script = """const network = await Network.load('model');
+        network.rules.sure = SURE;
+        return Array.from((await network.score(picture, 320, 180)).data);"""
+    haze = site.run(FETCHED + script.replace("SURE", "0"))
+    assert 0 < max(haze) < 0.7  # type: ignore[call-overload]
+    assert not np.any(site.run(FETCHED + script.replace("SURE", "network.rules.sure")))
+
+
+def test_scores_are_steadied_as_in_python(site: Site) -> None:
+    """Where nothing moves, so that there is no flow: of a picture that grows brighter, then of another one."""
+    rng = np.random.default_rng(0)
+    gray = cv2.cvtColor(photo((96, 64)), cv2.COLOR_BGR2GRAY) // 2
+    grays = [gray, gray + 4, gray + 14, gray + 14, 255 - gray]
+    scores = (
+        rng.random((len(grays), 1, 1), np.float32) * 0.2 + cv2.resize(rng.random((6, 9), np.float32), (96, 64)) * 0.8
+    )
+    frames = [[plane.ravel().tolist() for plane in pair] for pair in zip(grays, scores, strict=True)]
+    given = site.run(
+        f"""const {{ Steady }} = await import('./steady.js');
+        const steady = new Steady((await (await fetch('model/model.json')).json()).steady);
+        const results = [];
+        for (const [gray, score] of {json.dumps(frames)}) {{
+            const mirrors = steady.mirrors;
+            results.push([mirrors, Array.from(steady.fuse(Float32Array.from(gray), Float32Array.from(score)))]);
+        }}
+        return results;"""
+    )
+    tracker = FlowTracker()
+    expected = [
+        tracker(cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR), score) for gray, score in zip(grays, scores, strict=True)
+    ]
+    assert [mirrors for mirrors, _ in given] == [False, True, False, True, False]  # type: ignore[attr-defined]
+    for (_, found), smooth in zip(given, expected, strict=True):  # type: ignore[call-overload]
+        assert np.abs(np.reshape(found, smooth.shape) - smooth).max() < 1e-3
+    changes = [np.abs(smooth - score).max() for smooth, score in zip(expected, scores, strict=True)]
+    assert min(changes[1:4]) > 0.03
+    assert changes[4] == 0  # a new scene
 
 
 def test_a_photo_on_another_background_and_on_none(site: Site) -> None:

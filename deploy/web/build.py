@@ -24,7 +24,9 @@ from human_segmentation.inference.model_config import EXPORTED, ModelConfig
 from human_segmentation.inference.predictor import load_model
 from human_segmentation.shipped import default_model_dir
 from human_segmentation.video.composite import FUSION_SIDE, FUSION_SIZES
+from human_segmentation.video.look import SURE
 from human_segmentation.video.refine import FRAME_EPSILON, GUIDE_RADIUS, GUIDE_SIDE, SOLID
+from human_segmentation.video.temporal import CUT_SHARE, FLOW_MEMORY, LIKENESS, SAME
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE / "page"
@@ -65,6 +67,8 @@ def rules(model_dir: Path) -> dict[str, object]:
         "border": None if preprocess.padding is None else preprocess.border[::-1].tolist(),
         "centered": preprocess.centered,
         "coarsest_stride": preprocess.coarsest_stride,
+        "sure": SURE,
+        "steady": {"memory": FLOW_MEMORY, "likeness": LIKENESS, "same": SAME, "cut": CUT_SHARE},
         "matte": {
             "side": GUIDE_SIDE,
             "radius": GUIDE_RADIUS,

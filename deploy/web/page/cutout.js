@@ -1,7 +1,8 @@
-// One picture, from the network to the canvas.
+// A picture, from the network to the canvas, and what is remembered from one frame of a video to the next.
 
 import { matte } from "./matte.js";
 import { resized, rounded } from "./planes.js";
+import { Steady } from "./steady.js";
 
 export class CutOut {
   /**
@@ -11,14 +12,21 @@ export class CutOut {
   constructor(network, stage) {
     this.network = network;
     this.stage = stage;
+    this.steady = new Steady(network.rules.steady);
     this.context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  }
+
+  /** Forgets the frames before, which the next picture does not follow. */
+  reset() {
+    this.steady.reset();
   }
 
   /** Shows a picture's person. @param {ImageBitmap} picture */
   async show(picture) {
     const { width, height } = picture;
     const rules = this.network.rules.matte;
-    const score = await this.network.score(picture, width, height);
+    const score = await this.network.score(picture, width, height, this.steady.mirrors);
+    score.data = this.steady.fuse(score.gray, score.data);
     const shrink = Math.min(1, rules.side / Math.max(width, height));
     const [w, h] = [width, height].map((side) => Math.max(1, rounded(side * shrink)));
     const pixels = this.#reduced(picture, w, h);

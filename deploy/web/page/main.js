@@ -15,6 +15,7 @@ let turns = 0;
 function begin() {
   const number = ++turns;
   photo = null;
+  cutOut.reset();
   video.pause();
   ended(video.srcObject);
   video.srcObject = null;
@@ -57,7 +58,9 @@ async function play(current) {
 }
 
 async function showPhoto() {
-  if (photo) await cutOut.show(photo);
+  if (!photo) return;
+  cutOut.reset();
+  await cutOut.show(photo);
 }
 
 function on(id, event, action) {

@@ -19,26 +19,28 @@ export class Network {
   }
 
   /**
-   * P(person) of a picture.
+   * P(person) of a picture, and the picture in grey.
    *
    * @param {CanvasImageSource} picture of a width and a height in pixels.
-   * @returns {Promise<{data: Float32Array, width: number, height: number}>} rows in [0, 1], at the network's size.
+   * @param {boolean} mirrored whether the network sees its mirror image; the result is of the picture itself.
+   * @returns {Promise<{data: Float32Array, gray: Float32Array, width: number, height: number}>} rows in [0, 1] and in
+   *   [0, 255], at the network's size.
    */
-  async score(picture, width, height) {
+  async score(picture, width, height, mirrored = false) {
     const place = this.place(width, height);
-    const input = new ort.Tensor("float32", this.tensor(picture, place), [1, 3, place.wholeHeight, place.wholeWidth]);
+    const pixels = this.pixels(picture, place, mirrored);
+    const input = new ort.Tensor("float32", this.tensor(pixels), [1, 3, place.wholeHeight, place.wholeWidth]);
     const outputs = await this.session.run({ [this.session.inputNames[0]]: input });
     const { data, dims } = outputs[this.session.outputNames[0]];
     const size = place.wholeWidth * place.wholeHeight;
     const person = dims.length === 3 // the classes themselves
       ? (index) => Number(Number(data[index]) > 0)
       : dims[1] === 2 ? (index) => data[size + index] : (index) => 1 - data[index];
-    const score = new Float32Array(place.width * place.height);
-    for (let y = 0; y < place.height; y++) {
-      const row = (place.top + y) * place.wholeWidth + place.left;
-      for (let x = 0; x < place.width; x++) score[y * place.width + x] = person(row + x);
-    }
-    return { data: score, width: place.width, height: place.height };
+    const gray = (i) => 0.299 * pixels[4 * i] + 0.587 * pixels[4 * i + 1] + 0.114 * pixels[4 * i + 2];
+    const score = part(person, place, mirrored);
+    const highest = score.reduce((one, other) => Math.max(one, other));
+    if (highest <= this.rules.sure) score.fill(0); // nobody is there, and what is left is haze
+    return { data: score, gray: part(gray, place, mirrored), width: place.width, height: place.height };
   }
 
   /** Where a picture lies in the network's input: `Preprocess.content` in Python. */
@@ -59,8 +61,8 @@ export class Network {
     return { ...whole, width: w, height: h };
   }
 
-  /** The normalised input, plane after plane. */
-  tensor(picture, { left, top, width, height, wholeWidth, wholeHeight }) {
+  /** The input as RGBA in [0, 255]. */
+  pixels(picture, { left, top, width, height, wholeWidth, wholeHeight }, mirrored = false) {
     const { rules, canvas, context } = this;
     Object.assign(canvas, { width: wholeWidth, height: wholeHeight });
     if (rules.border !== null) {
@@ -68,9 +70,15 @@ export class Network {
       context.fillRect(0, 0, wholeWidth, wholeHeight);
     }
     context.imageSmoothingQuality = "high";
+    if (mirrored) context.setTransform(-1, 0, 0, 1, 2 * left + width, 0);
     context.drawImage(picture, left, top, width, height);
-    const pixels = context.getImageData(0, 0, wholeWidth, wholeHeight).data;
-    const size = wholeWidth * wholeHeight;
+    return context.getImageData(0, 0, wholeWidth, wholeHeight).data;
+  }
+
+  /** The input normalised, plane after plane. */
+  tensor(pixels) {
+    const { rules } = this;
+    const size = pixels.length / 4;
     const tensor = new Float32Array(3 * size);
     rules.channels.forEach((channel, plane) => {
       const [scale, offset] = [rules.scale[plane], rules.offset[plane]];
@@ -78,4 +86,15 @@ export class Network {
     });
     return tensor;
   }
+}
+
+/** A plane of what a function gives for each pixel's number in the network's input, without the border. */
+function part(value, { left, top, width, height, wholeWidth }, mirrored) {
+  const plane = new Float32Array(width * height);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      plane[y * width + (mirrored ? width - 1 - x : x)] = value((top + y) * wholeWidth + left + x);
+    }
+  }
+  return plane;
 }
