@@ -54,7 +54,7 @@ def test_a_narrow_portraitnet_is_trained_and_exported_at_its_width(samples, tmp_
 def test_a_prior_channel_is_used_and_survives_the_export(samples, tmp_path):
     """The network learns to lean on the prior, and the exported model does so too."""
     pytest.importorskip("paddle2onnx")
-    run(samples, tmp_path, model="PortraitNet", size=64, num_epochs=8, prior_channel=True)
+    run(samples, tmp_path, model="PortraitNet", size=64, num_epochs=5, prior_channel=True)
     network, config = load_network(tmp_path / "best_model")
     assert config.prior_channel
     parities = export_model(network, config, tmp_path / "exported")
@@ -109,8 +109,8 @@ def test_the_best_model_comes_along_to_another_folder(samples, trained, tmp_path
 
 def test_dropout_goes_on_where_it_stopped(samples, tmp_path):
     options = {"model": "HumanSegServer", "size": 32, "batch_size": 16}
-    run(samples, tmp_path / "whole", **options)
-    run(samples, tmp_path / "stopped", resume_checkpoint=tmp_path / "whole" / "epoch_1", **options)
+    run(samples[:8], tmp_path / "whole", **options)
+    run(samples[:8], tmp_path / "stopped", resume_checkpoint=tmp_path / "whole" / "epoch_1", **options)
     one, two = (read_params(tmp_path / name / "epoch_2" / "raw.pdparams") for name in ("whole", "stopped"))
     assert all(np.array_equal(one[name], two[name]) for name in one)
 
