@@ -4,6 +4,7 @@ The person is NASA's portrait of Eileen Collins (public domain), which scikit-im
 everything else is drawn here. Run from anywhere: python data/make_samples.py (needs scikit-image).
 """
 
+import argparse
 from fractions import Fraction
 from pathlib import Path
 
@@ -108,6 +109,7 @@ def write_clip(path: Path) -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     cv2.imwrite(str(FOLDER / "human_image.jpg"), portrait(), [cv2.IMWRITE_JPEG_QUALITY, 95])
     cv2.imwrite(str(FOLDER / "background.jpg"), landscape(1280, 720, seed=3), [cv2.IMWRITE_JPEG_QUALITY, 90])
     write_clip(FOLDER / "video_test.mp4")

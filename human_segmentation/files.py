@@ -50,6 +50,17 @@ def check_folder(path: Path) -> None:
         pass
 
 
+def check_file(path: Path) -> None:
+    """Makes sure that a file can be written, before work is spent on it.
+
+    Raises:
+        OutputError: It cannot, or there is a folder of its name.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path}: this is a folder; give the name of a file")
+    check_folder(path.parent)
+
+
 def check_replaceable(path: Path, names: Set[str]) -> None:
     """Makes sure that a folder with files of these names can take the place of what is there, if anything is.
 

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -202,6 +203,25 @@ def test_impossible_weights_of_a_list(lists, weight):
     assert fail("train.py", "--val_list", lists / "val.txt", "--dataset", entry) == (
         f"error: --dataset {entry}: the weight is no number above 0 and at most 1000; write LIST or LIST=2.5"
     )
+
+
+@pytest.mark.parametrize("place", ["a folder", "a name below a file"])
+def test_a_place_for_metrics_is_tried_before_the_work(lists, tmp_path, place):
+    path = tmp_path if place == "a folder" else lists / "val.txt" / "metrics.json"
+    options = ["--data_dir", lists, "--val_list", lists / "val.txt", "--json", path]
+    result = command("eval.py", *options)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"error: {path}: this is a folder; give" if place == "a folder" else "error: ")
+
+
+def test_a_full_disk_for_what_is_printed(lists):
+    options = ["--data_dir", str(lists), "--val_list", str(lists / "val.txt")]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "eval.py", *options], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.stderr == "error: what is printed: No space left on device; give another path\n"
+    assert done.returncode == 2
 
 
 def test_train_refuses_weights_of_another_model(lists, tmp_path):

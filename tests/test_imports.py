@@ -7,6 +7,8 @@ import sys
 import pytest
 from conftest import ROOT
 
+from human_segmentation.cli import COMMANDS
+
 PACKAGE = ROOT / "human_segmentation"
 BASE = {"archives", "download", "errors", "files", "paddle_files", "photos", "shipped"}
 # Layer -> the layers that it may import besides itself and the base.
@@ -76,3 +78,26 @@ assert code == 0 and "onnxruntime" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
     assert (tmp_path / "out.png").stat().st_size > 1000
+
+
+def test_commands_that_need_paddle_say_so_where_it_is_not_installed():
+    script = f"""
+import sys
+sys.modules["paddle"] = None
+sys.path.insert(0, {str(ROOT)!r})
+from human_segmentation.cli import COMMANDS, run_command
+for name in COMMANDS:
+    try:
+        print(name, run_command(name, ["--help"]), file=sys.stderr)
+    except SystemExit as end:
+        print(name, end.code, file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    sentence = "error: this command needs paddle, which running a model does not; in the repository, run: "
+    lines = [line.removesuffix("pip install '.[quant]'") for line in done.stderr.splitlines()]
+    codes = dict(line.rsplit(" ", 1) for line in lines if not line.startswith(sentence))
+    needing = {name for name, code in codes.items() if code == "2"}
+    assert {name for name, code in codes.items() if code == "0"} == set(COMMANDS) - needing
+    assert lines.count(sentence) == len(needing)
+    assert "train" in needing
+    assert not needing & {"replace", "video", "eval", "infer", "lite"}

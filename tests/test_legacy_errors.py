@@ -242,7 +242,8 @@ def test_a_network_that_cannot_be_imported(copied, sentence, tmp_path, capsys):
 
 def test_exported_where_a_trained_one_is_needed(sentence, tmp_path, discs):
     assert sentence("export", "--model_dir", EXPORTED, "--save_dir", tmp_path / "out") == (
-        f"{EXPORTED}: this is an exported model; give a trained one, which train.py makes, such as output/best_model"
+        f"{EXPORTED}: this is an exported model; give a trained one, which train.py makes, such as "
+        f"{EXPORTED.with_name('humanseg_mobile_params')}"
     )
     lists = ["--data_dir", discs, "--train_list", discs / "train.txt", "--val_list", discs / "val.txt"]
     said = sentence("train", *lists, "--pretrain_weights", EXPORTED, "--save_dir", tmp_path / "run")

@@ -144,3 +144,10 @@ def test_misuse():
         SegmentationMetrics().compute()
     with pytest.raises(ValueError, match="shapes differ"):
         SegmentationMetrics().update(np.ones((2, 2), bool), np.ones((2, 3), bool), np.ones((2, 2), bool))
+
+
+def test_where_nothing_counts_there_are_numbers():
+    metrics = SegmentationMetrics(3)
+    metrics.update(np.ones((4, 4), np.uint8), np.ones((4, 4), np.uint8), np.zeros((4, 4), bool))
+    assert all(0 <= value <= 1 for value in metrics.compute().values())
+    assert metrics.compute()["accuracy"] == 0

@@ -15,6 +15,7 @@ from conftest import ROOT, names
 from runs import run, train_command
 
 from human_segmentation.cli import run_command
+from human_segmentation.inference.model_config import ModelConfig
 from human_segmentation.models.weights import read_params
 
 
@@ -50,6 +51,28 @@ def test_without_an_average_the_weights_themselves_are_saved(samples, trained, t
     assert largest_difference(weights_of(folder), weights_of(folder, "model.pdparams")) == 0
     folder = trained[0] / "epoch_6"
     assert largest_difference(weights_of(folder), weights_of(folder, "model.pdparams")) > 1e-3
+
+
+@pytest.mark.parametrize("flag", ["--pretrain_weights", "--resume_checkpoint"])
+def test_the_size_is_that_of_the_model_before(discs, trained, tmp_path, flag):
+    command = train_command(discs, tmp_path, flag, trained[0] / "epoch_6", "--num_epochs", 7)[2:]
+    shape = command.index("--image_shape")
+    assert command[shape + 1 : shape + 3] == ["32", "32"]
+    del command[shape : shape + 3]
+    assert run_command("train", command) == 0
+    assert ModelConfig.read(tmp_path / "best_model").preprocess.width == 32
+
+
+@pytest.mark.parametrize(("start", "rate", "warns"), [("epoch_6", 0.1, True), ("epoch_1", 0.003, False)])
+def test_a_run_that_makes_nothing_better_says_so(samples, trained, tmp_path, capsys, start, rate, warns):
+    start = trained[0] / start
+    best = run(samples, tmp_path, num_epochs=2, learning_rate=rate, pretrain_weights=start, ema=0)
+    said, warned = capsys.readouterr()
+    before = float(re.search(r"epoch_\d: mIoU (0\.\d{4}) before training\n", said)[1])
+    assert before == pytest.approx(ModelConfig.read(start).metrics["miou"], abs=1e-4)
+    assert (best["miou"] > before + 1e-4) is not warns
+    sentence = f"warning: no epoch is better than {start}, with which the run began; keep that, or give a lower"
+    assert (sentence in warned) is warns
 
 
 def test_clipped_gradients_move_little(samples, trained, tmp_path):

@@ -12,14 +12,12 @@ import shutil
 import sys
 from pathlib import Path
 
-import openvino
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from human_segmentation.cli import Parser, exit_code
 from human_segmentation.errors import ModelError
 from human_segmentation.files import check_not_same, whole_folder
-from human_segmentation.inference.engines import ONNX_FILE, model_files
+from human_segmentation.inference.engines import ONNX_FILE, model_files, openvino_core
 from human_segmentation.inference.model_config import EXPORTED, ModelConfig
 from human_segmentation.inference.predictor import load_model
 from human_segmentation.shipped import default_model_dir
@@ -52,7 +50,7 @@ def rules(model_dir: Path) -> dict[str, object]:
         kind = "with a prior channel" if config.prior_channel else "whose input has the size of the picture"
         raise ModelError(f"{model_dir}: the page cannot run a model {kind}; train or export another one")
     load_model(model_dir)  # which says what is wrong with a damaged one
-    batch = openvino.Core().read_model(model_dir / ONNX_FILE).inputs[0].get_partial_shape()[0]
+    batch = openvino_core().read_model(model_dir / ONNX_FILE).inputs[0].get_partial_shape()[0]
     if batch.is_static and batch.get_length() != 1:
         raise ModelError(
             f"{model_dir}: the model takes {batch} pictures at a time; export it without --fixed_batch_size"

@@ -26,6 +26,8 @@ COMMANDS = {
     "replace": ("replace", "put the people of a photo, video or camera in front of another background"),
 }
 INTERRUPTED = 130
+NOT_FOR_RUNNING = ("paddle", "onnx")
+"""Packages that `pip install .` leaves out."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -69,10 +71,18 @@ def exit_code(run: Callable[[], int]) -> int:
     except BrokenPipeError:  # nobody reads what is printed any more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left would be printed at the end
         return 2
-    except OSError as error:  # such as a name that is too long, or a locked folder above what was given
-        if error.filename is None:
+    except OSError as error:  # such as a name that is too long, a locked folder above what was given, a full disk
+        place = "what is printed" if error.filename is None else error.filename
+        print(f"error: {place}: {error.strerror}; give another path", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if error.name not in NOT_FOR_RUNNING:
             raise
-        print(f"error: {error.filename}: {error.strerror}; give another path", file=sys.stderr)
+        print(
+            f"error: this command needs {error.name}, which running a model does not; in the repository, run: "
+            "pip install '.[quant]'",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

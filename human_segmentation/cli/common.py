@@ -10,19 +10,19 @@ from human_segmentation.inference.model_config import TRAINED, ModelConfig
 from human_segmentation.inference.predictor import Predictor, load_model
 from human_segmentation.inference.preprocess import LARGEST_SIDE, Preprocess
 
+USUAL_THREADS = "half of the cores for photos and videos, else the engine's choice"
 
-def add_model_arguments(parser: argparse.ArgumentParser, kind: str = "an exported model") -> None:
-    """Which model, of the kind that the help names, runs and on what."""
+
+def add_model_arguments(
+    parser: argparse.ArgumentParser, kind: str = "an exported model", threads: str = USUAL_THREADS
+) -> None:
+    """Which model runs and on what; the help names its `kind` and its usual number of `threads`."""
     parser.add_argument("--model_dir", type=Path, help=f"folder of {kind}; default: the one that ships")
     parser.add_argument(
         "--image_shape", type=int, nargs=2, metavar=("W", "H"), help="size of the network's input; default: the model's"
     )
     parser.add_argument("--engine", choices=["auto", *ENGINES], default="auto", help="what runs the network")
-    parser.add_argument(
-        "--threads",
-        type=int,
-        help="CPU threads of the engine; default: half of the cores for photos and videos, else the engine's choice",
-    )
+    parser.add_argument("--threads", type=int, help=f"CPU threads of the engine; default: {threads}")
 
 
 def network_size(args: argparse.Namespace) -> tuple[int, int] | None:
@@ -55,7 +55,7 @@ def build_predictor(args: argparse.Namespace, usual_threads: int | None = None) 
 
 def add_any_model_arguments(parser: argparse.ArgumentParser) -> None:
     """The same for `build_any_predictor`."""
-    add_model_arguments(parser, "a trained or an exported model")
+    add_model_arguments(parser, "a trained or an exported model", "the engine's choice")
 
 
 def build_any_predictor(args: argparse.Namespace) -> Predictor:

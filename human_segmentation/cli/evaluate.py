@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from human_segmentation.cli.common import add_any_model_arguments, build_any_predictor
-from human_segmentation.files import whole_file
+from human_segmentation.files import check_file, whole_file
 
 IN_THOUSANDS = ("gradient_error", "connectivity_error")
 """Metrics that are sums over a photo; all others are shares."""
@@ -25,6 +25,8 @@ def run(args: argparse.Namespace) -> int:
     from human_segmentation.datasets.list_file import read_list
     from human_segmentation.training.evaluation import evaluate
 
+    if args.json is not None:
+        check_file(args.json)
     metrics = evaluate(build_any_predictor(args), read_list(args.val_list, args.data_dir))
     for name, value in metrics.items():
         shown = f"{value:6.2f} thousand" if name in IN_THOUSANDS else f"{100 * value:6.2f} %"

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=("paddle", "paddlex3"),
         default="paddle",
-        help="paddlex3: classes for PaddleX 3; default: all else",
+        help="paddle (default): for the engines here, Paddle Lite and browsers; paddlex3: for PaddleX 3, with classes",
     )
     parser.add_argument("--photos", type=Path, nargs="+", default=[], help="more photos to compare engines on")
 

@@ -7,9 +7,11 @@ from human_segmentation.cli.common import at_given_size
 from human_segmentation.datasets.dataset import TrainingSet, WeightedSamples
 from human_segmentation.datasets.list_file import Sample, read_lists
 from human_segmentation.datasets.transforms import BackgroundSwap
-from human_segmentation.errors import DataError
+from human_segmentation.errors import DataError, ModelError
+from human_segmentation.inference.model_config import ModelConfig
 from human_segmentation.inference.preprocess import Preprocess
 from human_segmentation.models.zoo import MODELS
+from human_segmentation.training.checkpoint import find_checkpoint
 from human_segmentation.training.objectives import Objective, PortraitNetObjective
 from human_segmentation.training.optimizer import SCHEDULES
 from human_segmentation.training.options import TrainOptions
@@ -67,7 +69,11 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--background_list", type=Path, help="list of photos without people to put people in front of")
     parser.add_argument("--pretrain_weights", type=Path, help="trained model to start from")
     parser.add_argument(
-        "--image_shape", type=int, nargs=2, metavar=("W", "H"), help="size of the network's input; default: the model's"
+        "--image_shape",
+        type=int,
+        nargs=2,
+        metavar=("W", "H"),
+        help="size of the network's input; default: that of the model to start from or to go on with, else the usual",
     )
     parser.add_argument("--num_epochs", type=int, default=100, help="epochs of the whole run (default %(default)s)")
     parser.add_argument("--batch_size", type=int, default=8, help="photos a step (default %(default)s)")
@@ -90,6 +96,8 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Builds the data sets and trains."""
+    if args.resume_checkpoint is not None:
+        args.resume_checkpoint = find_checkpoint(args.resume_checkpoint, args.model_type, args.prior_channel)
     objective = build_objective(args)
     training_set, val_samples = build_data(args, objective.needs_plain, args.num_classes)
     flags = {name: value for name, value in vars(args).items() if name in TrainOptions.__dataclass_fields__}
@@ -111,8 +119,22 @@ def build_objective(args: argparse.Namespace) -> Objective:
 
 
 def build_preprocess(args: argparse.Namespace) -> Preprocess:
-    """How the input of the network is made."""
-    return at_given_size(RECIPES[args.model_type].preprocess, args)
+    """How the input of the network is made: at the size that is given, or else at that of the model before."""
+    return at_given_size(_begun_with(args) or RECIPES[args.model_type].preprocess, args)
+
+
+def _begun_with(args: argparse.Namespace) -> Preprocess | None:
+    """The usual input at the size of the model that a run goes on with or starts from; None where that says none."""
+    before = getattr(args, "resume_checkpoint", None) or args.pretrain_weights
+    if before is None:
+        return None
+    try:
+        config = ModelConfig.read(before if before.is_dir() else before.parent)
+    except ModelError:  # weights alone
+        return None
+    if config.model != args.model_type or config.preprocess.sides is not None:
+        return None
+    return RECIPES[args.model_type].preprocess.resized(config.preprocess.width, config.preprocess.height)
 
 
 def build_data(args: argparse.Namespace, plain: bool, num_classes: int = 2) -> tuple[TrainingSet, list[Sample]]:

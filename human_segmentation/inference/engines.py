@@ -51,7 +51,7 @@ class OpenVINOEngine:
     """
 
     def __init__(self, folder: Path, threads: int | None = None) -> None:
-        self._core = _openvino_core()
+        self._core = openvino_core()
         if (folder / ONNX_FILE).is_file():
             reader = _onnx_reader()
             self._model = reader.convert(reader.load(folder / ONNX_FILE))
@@ -83,7 +83,7 @@ class OpenVINOEngine:
 
 
 @functools.cache
-def _openvino_core() -> Any:
+def openvino_core() -> Any:
     """The one core of this process, which is never freed.
 
     Each core has a stack for signal handlers. Of two that are freed in the order in which they were made, the second

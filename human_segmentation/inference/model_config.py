@@ -66,7 +66,7 @@ class ModelConfig:
         prior_channel: Whether its input has a fourth channel, the score of the frame before.
         width: Factor of the network's channels.
         epochs: Epochs that it was trained for.
-        metrics: Metrics on the validation list, in [0, 1].
+        metrics: Metrics on the validation list, see `training.evaluation`.
         legacy: Whether the model is one of PaddleX 1.x, whose files have other forms.
     """
 

@@ -99,7 +99,7 @@ class Predictor:
 
 
 def _check_frame(frame: object) -> None:
-    """Of other pictures, such as those in [0, 1] or of 16 bits, a network would make nonsense without a word."""
+    """Raises `DataError` for other pictures, such as those in [0, 1] or of 16 bits, whose scores would be wrong."""
     given = type(frame).__name__
     if isinstance(frame, np.ndarray):
         if frame.dtype == np.uint8 and frame.shape[2:] == (3,) and frame.size:

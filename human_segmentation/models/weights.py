@@ -116,10 +116,10 @@ def check_finite(params: dict[str, NDArray], source: Path) -> None:
 
 
 def not_trained(folder: Path) -> ModelError:
-    """The error of an exported model where a trained one is needed."""
-    return ModelError(
-        f"{folder}: this is an exported model; give a trained one, which train.py makes, such as output/best_model"
-    )
+    """The error of an exported model where a trained one is needed; of those that ship, both are there."""
+    trained = folder.with_name(f"{folder.name.rpartition('_')[0]}_params")
+    other = trained if trained.is_dir() else "output/best_model"
+    return ModelError(f"{folder}: this is an exported model; give a trained one, which train.py makes, such as {other}")
 
 
 def save_params(params: dict, path: Path) -> None:

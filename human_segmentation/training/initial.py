@@ -18,6 +18,8 @@ from human_segmentation.models.mobilenetv2 import MobileNetV2
 from human_segmentation.models.portraitnet import PortraitNet
 from human_segmentation.models.weights import load_params
 
+IMAGENET = ".npz"
+"""The suffix of weights that were trained for ImageNet."""
 CALIBRATION_PHOTOS = 32
 
 
@@ -35,7 +37,7 @@ def start_from(path: Path, network: nn.Layer, preprocess: Preprocess, training_s
     Raises:
         ModelError: The file is missing, damaged or belongs to another network.
     """
-    if path.suffix == ".npz":
+    if path.suffix == IMAGENET:
         if not isinstance(network, PortraitNet):
             raise ModelError(
                 f"{path}: these are weights of MobileNetV2, which only PortraitNet has; give a trained model"

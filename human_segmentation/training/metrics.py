@@ -64,7 +64,7 @@ class SegmentationMetrics:
         self.boundary += other.boundary
 
     def compute(self) -> dict[str, float]:
-        """All metrics of the photos so far, in [0, 1].
+        """All metrics of the photos so far: shares in [0, 1], and kappa in [-1, 1].
 
         IoU, accuracy and F1 of each class go by its name, see `class_names`. As in PaddleX, they are 0 for a class that
         is neither there nor found, and its accuracy is the share of what was found as this class that is so.
@@ -80,13 +80,13 @@ class SegmentationMetrics:
         total = self.confusion.sum()
         person = _ratio(self.confusion[1:, 1:].sum(), total - self.confusion[0, 0])
         names = class_names(len(self.confusion))
-        accuracy = hits.sum() / total
-        chance = float((true / total * (found / total)).sum())
+        accuracy = float(_ratio(hits.sum(), total))
+        chance = float((_ratio(true, total) * _ratio(found, total)).sum())
         return {
             "miou": float(iou.mean()),
             **{f"{name}_iou": float(value) for name, value in zip(names, iou, strict=True)},
             "person_iou": float(person),  # of two classes, the second's
-            "accuracy": float(accuracy),
+            "accuracy": accuracy,
             **{f"{name}_accuracy": float(value) for name, value in zip(names, _ratio(hits, found), strict=True)},
             "kappa": float((accuracy - chance) / (1 - chance)) if chance < 1 else 1.0,
             **{f"{name}_f1": float(value) for name, value in zip(names, f1, strict=True)},

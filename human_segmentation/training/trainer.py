@@ -1,6 +1,7 @@
 """A whole training run."""
 
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from human_segmentation.errors import DataError, HumanSegError, ModelError
 from human_segmentation.files import whole_folder
 from human_segmentation.inference.model_config import TRAINED, ModelConfig
 from human_segmentation.inference.predictor import Predictor
+from human_segmentation.inference.preprocess import Preprocess
 from human_segmentation.models.zoo import build_network
 from human_segmentation.training import distributed
 from human_segmentation.training.checkpoint import (
@@ -33,7 +35,7 @@ from human_segmentation.training.checkpoint import (
 from human_segmentation.training.ema import WeightAverage
 from human_segmentation.training.engine import NetworkEngine, train_one_epoch
 from human_segmentation.training.evaluation import Evaluation, measure
-from human_segmentation.training.initial import start_from
+from human_segmentation.training.initial import IMAGENET, start_from
 from human_segmentation.training.loading import Batches
 from human_segmentation.training.metrics import part_ious
 from human_segmentation.training.optimizer import build_optimizer, build_schedule
@@ -91,17 +93,18 @@ class _Run:
         schedule = build_schedule(options.schedule or recipe.schedule, options.learning_rate, options.num_epochs, steps)
         self.optimizer = build_optimizer(self.network, schedule, options.clip)
         self.scaler = paddle.amp.GradScaler(enable=options.amp)
-        self.predictor = self._predictor(self.averaged)
+        self.predictor = self._predictor(self.averaged, self.preprocess)
         self.progress = Progress()
         self.resumed: Path | None = None
         if options.resume_checkpoint is not None:
             self.resumed = find_checkpoint(options.resume_checkpoint, options.model_type, options.prior_channel)
             self.progress = load_checkpoint(self.resumed, self.network, self.average, self.optimizer, self.scaler)
         self.best = _row_of(options.save_dir / BEST, self.progress.history)
+        self.begun_with: float | None = None
 
-    def _predictor(self, network: nn.Layer) -> Predictor:
+    def _predictor(self, network: nn.Layer, preprocess: Preprocess) -> Predictor:
         engine, num_classes = NetworkEngine(network), self.training_set.num_classes
-        return Predictor(engine, self.preprocess, self.options.prior_channel, num_classes)
+        return Predictor(engine, preprocess, self.options.prior_channel, num_classes)
 
     def run(self) -> dict[str, float]:
         """Trains to the end."""
@@ -110,6 +113,10 @@ class _Run:
         check_run_folder(options.save_dir)
         self._check_labels()
         self._bring_best()
+        if options.pretrain_weights is not None and options.pretrain_weights.suffix != IMAGENET and not self.resumed:
+            self.begun_with = self._evaluate().compute()["miou"]
+            if distributed.rank() == 0:
+                print(f"{options.pretrain_weights}: mIoU {self.begun_with:.4f} before training", flush=True)
         log = RunLog(options.save_dir, list(options.writers) if distributed.rank() == 0 else [])
         for epoch in range(self.progress.epochs, options.num_epochs):
             row = self._train_epoch(epoch)
@@ -236,11 +243,17 @@ class _Run:
         if self.best is None:
             raise nothing_left(self.options.num_epochs, self.progress.epochs)
         if distributed.rank() == 0:
-            network, _ = load_network(self.options.save_dir / BEST)
-            predictor = self._predictor(network)
+            network, config = load_network(self.options.save_dir / BEST)
+            predictor = self._predictor(network, config.preprocess)
             scores = measure(predictor, self.val_samples).masks.foreground
             path = self.options.save_dir / "report.html"
             write_report(path, self.progress.history, predictor, self.val_samples, scores)
+            if self.begun_with is not None and self.best["miou"] <= self.begun_with:
+                print(
+                    f"warning: no epoch is better than {self.options.pretrain_weights}, with which the run began; keep "
+                    "that, or give a lower --learning_rate or more photos",
+                    file=sys.stderr,
+                )
         return self.best
 
 

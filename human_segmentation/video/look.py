@@ -62,7 +62,9 @@ class CloserLook:
         self.predictor = predictor
         self.found = False
         # One input for photos of every aspect: compiling the network for another one takes longer than many photos.
-        self._rules = replace(predictor.preprocess, coarsest_stride=None)
+        rules, stride = predictor.preprocess, predictor.preprocess.coarsest_stride or 1
+        width, height = (-(-side // stride) * stride for side in (rules.width, rules.height))
+        self._rules = replace(rules, coarsest_stride=None, width=width, height=height)
 
     def reset(self) -> None:
         """Nothing is remembered from one photo to the next."""

@@ -18,7 +18,8 @@ class RawSource(Source):
     """Frames that come one after the other, three bytes a pixel, blue first; what FFmpeg calls rawvideo in bgr24.
 
     Args:
-        stream: Where they come from, without a buffer: the lock of one that is read would stop the program from ending.
+        stream: Where they come from, without a buffer: a thread that waits for one holds its lock, and the program
+            could not end.
         size: Width and height.
         rate: Frames a second.
         span: The part that is wanted.

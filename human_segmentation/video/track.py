@@ -87,7 +87,7 @@ class Track:
         return False
 
     def moments(self, time_base: Fraction) -> tuple[int, int | None]:
-        """The time stamps at which the part begins, and those at which it is over."""
+        """The first time stamp of the part and the first one behind it (None: no end), in units of `time_base`."""
         beginning = round(self.beginning / time_base)
         start, end = self.media.span.units(time_base)
         return beginning + start, None if end is None else beginning + end
