@@ -12,7 +12,7 @@ from clips import index_of, plain, write_clip
 from numpy.typing import NDArray
 
 from human_segmentation.errors import DataError
-from human_segmentation.video.background import VideoBackground, color, cover, image_file
+from human_segmentation.video.background import AT_ONCE, VideoBackground, color, cover, image_file
 from human_segmentation.video.frames import Frame
 
 NOBODY = np.zeros((48, 64), np.float32)
@@ -112,6 +112,7 @@ def test_video_whose_last_picture_stands_still(tmp_path: Path) -> None:
 
 def test_video_of_one_frame(tmp_path: Path) -> None:
     background = VideoBackground(write_clip(tmp_path / "a.mp4", [plain(3)]))
+    (tmp_path / "a.mp4").unlink()  # it is not opened for each step of its time
     for time in (0.0, 0.04, 0.5, 7.0):
         image = background(frame(noise(24, 80), time), NOBODY)
         assert image.shape == (24, 80, 3)
@@ -123,6 +124,17 @@ def test_video_has_a_time_of_its_own(tmp_path: Path, rate: int) -> None:
     background = VideoBackground(write_clip(tmp_path / "a.mp4", 10))
     times = [i / rate for i in range(2 * rate)]
     assert shown(background, times, 10) == [int(time * 25 + 0.01) % 10 for time in times]
+
+
+def test_video_behind_a_camera_goes_on_where_it_was(tmp_path: Path) -> None:
+    """After another background was shown for a minute, or where decoding cannot keep up with ten frames a step."""
+    path = write_clip(tmp_path / "a.mp4", 10)
+    background = VideoBackground(path, live=True)
+    assert shown(background, [0.0, 0.04, 0.08], 10) == [0, 1, 2]
+    last = 2 + AT_ONCE
+    assert shown(background, [60.0, 60.04, 60.08, 60.1], 10) == [last, last + 1, last + 2, last + 2]
+    background = VideoBackground(path, live=True)
+    assert shown(background, [0.4 * i for i in range(4)], 10) == [AT_ONCE * i for i in range(4)]
 
 
 def test_video_that_was_cut_off_begins_anew_where_it_ends(tmp_path: Path) -> None:

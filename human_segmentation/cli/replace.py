@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
 def _backgrounds(args: argparse.Namespace) -> list[Background]:
     """The background that is given, or several in a folder for the camera, or none."""
     if args.background_video_path is not None:
-        return [VideoBackground(args.background_video_path)]
+        return [VideoBackground(args.background_video_path, live=input_path(args) is None)]
     if args.background_image_path is not None:
         path = args.background_image_path
         if input_path(args) is not None or not path.is_dir():

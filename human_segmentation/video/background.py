@@ -1,5 +1,6 @@
 """What stands behind the person: a colour, a picture or a video."""
 
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -14,6 +15,10 @@ from human_segmentation.photos import read_photo
 from human_segmentation.video.frames import Frame
 from human_segmentation.video.media import Media
 from human_segmentation.video.video_source import VideoSource
+
+
+AT_ONCE = 2
+"""So many frames of a background video are decoded between two frames of a camera, which would wait for more."""
 
 
 class Background(ABC):
@@ -89,19 +94,23 @@ class VideoBackground(Background):
 
     Args:
         path: The video.
+        live: Whether it goes on where it was after it was not seen for a while, or could not keep up.
 
     Raises:
         DataError: The video cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, live: bool = False) -> None:
         if Media(path).pipe:
             raise DataError(f"{path}: a background video begins again where it ends, which a pipe cannot; give a file")
         self._path = path
+        self._live = live
+        self._late = 0.0
         self._notes: Callable[[], list[str]] = list
         self._frames = self._endless()
         self._shown = next(self._frames)
         self._coming = next(self._frames)
+        self._covering = self._shown.image
 
     def _endless(self) -> Iterator[Frame]:
         start = 0.0
@@ -114,13 +123,23 @@ class VideoBackground(Background):
                 for frame in source:
                     yield Frame(frame.image, frame.pts, start + frame.time)
                     end = frame.time
+                if start == end == 0:  # one picture stands still
+                    yield Frame(frame.image, frame.pts, math.inf)
                 start += source.end or end + step
 
     def __call__(self, frame: Frame, alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
         """See `Background`."""
-        while self._coming.time <= frame.time + 1e-3:  # sums of frame times are not exact
+        shown, taken = self._shown, 0
+        now = frame.time - self._late
+        while self._coming.time <= now + 1e-3:  # sums of frame times are not exact
+            if self._live and taken == AT_ONCE:
+                self._late += now - self._shown.time
+                break
             self._shown, self._coming = self._coming, next(self._frames)
-        return cover(self._shown.image, frame.image.shape[1::-1])
+            taken += 1
+        if self._shown is not shown or self._covering.shape != frame.image.shape:
+            self._covering = cover(self._shown.image, frame.image.shape[1::-1])
+        return self._covering
 
     def notes(self) -> list[str]:
         """See `Background`."""
