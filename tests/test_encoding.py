@@ -60,6 +60,13 @@ def test_encoders(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("name", ["b.mp4", "b.mov"])
+def test_h265_is_called_what_players_of_apple_know(tmp_path: Path, name: str) -> None:
+    path = copy(write_clip(tmp_path / "a.mp4"), tmp_path / name, codec="libx265")
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].codec_context.codec_tag == "hvc1"
+
+
 @pytest.mark.parametrize("name", ["b.mkv", "b.webm"])
 def test_times_and_duration_of_a_variable_rate(tmp_path: Path, name: str) -> None:
     times = [0, 40, 80, 120, 320, 360, 800, 840, 880, 1600]

@@ -66,6 +66,14 @@ def test_the_second_look_sees_the_people_alone():
     np.testing.assert_array_equal(alpha > 0.5, photo[..., 0] > 0)
 
 
+@pytest.mark.parametrize("size", [(300, 300), (100, 70)])
+def test_photos_take_a_size_that_the_network_does_not(size):
+    """As videos do, whose frames get a border up to the next size that it takes."""
+    photo = cv2.imread(str(ROOT / "data" / "human_image.jpg"))
+    alpha = CloserLook(hs.load_model(image_shape=size))(photo).alpha(photo)
+    assert 0.3 < (alpha > 0.5).mean() < 0.7
+
+
 def test_an_arm_that_only_the_second_look_sees_is_not_cut_off():
     photo = np.zeros((200, 400, 3), np.uint8)
     photo[60:140, 100:200] = 250
@@ -108,6 +116,24 @@ def test_the_score_is_the_mean_of_that_of_the_photo_and_that_of_its_mirror_image
     )
     np.testing.assert_allclose(CloserLook(predictor)(photo).score, (score + mirrored[:, ::-1]) / 2, atol=1e-6)
     assert np.abs(score - mirrored[:, ::-1]).max() > 0.1
+
+
+@pytest.mark.parametrize("edge", [188, 196])
+def test_a_faint_edge_moves_the_alpha_of_a_photo_and_not_that_of_a_frame(edge):
+    class Beside(Bright):
+        def score(self, resized, prior=None):
+            score = np.zeros(resized.shape[:2], np.float32)
+            score[8:] = 1  # of 32 rows: from row 192 of the photo
+            return score
+
+    photo = np.full((768, 768, 3), 120, np.uint8)
+    photo[edge:] = 122
+    of_photo, of_frame = (
+        np.argmax(look_at(photo).alpha(photo) > 0.5, axis=0)
+        for look_at in (CloserLook(Beside()), ScoreStream(Beside(), None))
+    )
+    assert (of_photo == edge).all()
+    assert (abs(of_frame - 192) <= 1).all()
 
 
 def test_people_who_fill_the_photo_are_not_looked_at_from_closer_by():

@@ -112,6 +112,17 @@ def test_a_channel_that_is_filtered_by_itself_keeps_eight_bits(tmp_path):
     assert largest_weights(tmp_path / "int8.onnx") == {False: 64, True: 127}
 
 
+@pytest.mark.parametrize(("name", "largest"), [("HumanSegMobile", 64), ("HumanSegServer", 64), ("PortraitNet", 127)])
+def test_bits_of_the_weights_are_those_of_the_model(photos, tmp_path, name, largest):
+    paddle.seed(0)
+    network = nn.Sequential(ConvBN(3, 8, 3), nn.Conv2D(8, 2, 1))
+    config = ModelConfig(name, "Normal", RECIPES[name].preprocess.resized(32, 32))
+    samples = read_list(photos / "list.txt", photos)[:1]
+    report = quantize_model(network, config, samples, samples, tmp_path / "out", max_drop=100)
+    assert not report.kept
+    assert largest_weights(tmp_path / "out" / "model.onnx") == {False: largest}
+
+
 def largest_weights(path):
     """The largest size of a weight in INT8: of layers that add channels, and of those that filter each by itself."""
     graph = onnx.load(str(path)).graph

@@ -86,6 +86,18 @@ def test_motion_has_no_lag_and_no_ghost(speed: int) -> None:
         assert smooth[index][ghost].max(initial=0) < 0.12
 
 
+@pytest.mark.parametrize("turns", range(4))
+def test_what_comes_into_the_picture_has_no_past(turns: int) -> None:
+    tracker, wide, speed = FlowTracker(), texture(1), 8
+    before, after = (np.rot90(wide[:, x : x + SIDE - speed], turns).copy() for x in (0, speed))
+    everybody, doubt = (np.full(before.shape[:2], value, np.float32) for value in (1, 0.5))
+    tracker(before, everybody)
+    smooth = np.rot90(tracker(after, doubt), -turns)
+    # The flow is right to a pixel or two.
+    assert (smooth[:, 2 - speed :] == 0.5).all()
+    assert smooth[:, :-speed].mean() > 0.85
+
+
 def test_score_follows_the_moving_person() -> None:
     # The network loses half of its certainty for a frame; what it knew before comes along with the motion.
     room, clothes, tracker = texture(1), texture(2), FlowTracker()

@@ -144,6 +144,16 @@ def test_swap_replaces_the_background_alone(tmp_path):
     assert np.array_equal(BackgroundSwap([background], 1.0)(image, alpha * 0, np.random.default_rng(0)), image)
 
 
+def test_swap_leaves_the_rim_of_the_old_background_out(tmp_path):
+    background = write_image(tmp_path / "b.png", np.full((40, 40, 3), (0, 0, 255), np.uint8))
+    alpha = np.zeros((40, 40), np.uint8)
+    alpha[10:30, 10:30] = 255
+    image = np.full((40, 40, 3), (0, 255, 0), np.uint8)
+    image[11:29, 11:29] = (255, 0, 0)
+    result = BackgroundSwap([background], 1.0)(image, alpha, np.random.default_rng(0))
+    assert result[..., 1].max() == 64  # the blur's quarter
+
+
 def test_distractors_stay_behind_the_person():
     image = np.full((90, 120, 3), 7, np.uint8)
     alpha = np.zeros((90, 120), np.uint8)
