@@ -95,7 +95,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _alone(partial: Path, path: Path) -> Iterator[None]:
-    """Lets one process at a time make `path` of `partial`. The lock ends with the process, by whatever end.
+    """Lets one process at a time make the file `path` of `partial`. The lock ends with the process, by whatever end.
 
     Raises:
         BusyError: Another process makes it.
@@ -104,13 +104,44 @@ def _alone(partial: Path, path: Path) -> Iterator[None]:
         yield
         return
     with partial.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BusyError(f"{path}: another run is writing this file; wait for it, or choose another") from error
-        except OSError:  # some file systems have no locks
-            pass
+        _lock(file.fileno(), path, "file")
         yield
+
+
+@contextlib.contextmanager
+def _alone_in(partial: Path, path: Path) -> Iterator[None]:
+    """Likewise for the folder `path`; makes `partial`."""
+    partial.mkdir(parents=True, exist_ok=True)
+    if os.name != "posix":
+        yield
+        return
+    number = os.open(partial, os.O_RDONLY)
+    try:
+        _lock(number, path, "folder")
+        if not partial.exists() or not os.path.samestat(os.fstat(number), partial.stat()):
+            raise _busy(path, "folder")  # it has become `path` since it was opened
+        yield
+    finally:
+        os.close(number)
+
+
+def _lock(number: int, path: Path, kind: str) -> None:
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise _busy(path, kind) from error
+    except OSError:  # some file systems have no locks
+        pass
+
+
+def _busy(path: Path, kind: str) -> BusyError:
+    return BusyError(f"{path}: another run is writing this {kind}; wait for it, or choose another")
+
+
+def _empty(folder: Path) -> None:
+    """Removes what a process that was killed left in a folder."""
+    for entry in folder.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 
 
 @contextlib.contextmanager
@@ -120,20 +151,20 @@ def whole_folder(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: The folder cannot be made or written, the disk is full, or `path` is a file, or holds files, at any
             depth, of other names than the new ones have: a mistyped path must not cost a home folder.
+        BusyError: Another process is writing the folder.
     """
     path = path.resolve()  # "." has no name
     _check_no_file(path)
     partial = path.with_name(f".{path.name}.partial")
-    try:
-        with writing(path):
+    with writing(path), _alone_in(partial, path):
+        try:
             _put_back(path)
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
+            _empty(partial)
             yield partial
             check_replaceable(path, _names(partial))
             take_place(partial, path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def take_place(new: Path, path: Path) -> None:

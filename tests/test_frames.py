@@ -238,6 +238,7 @@ def test_camera_that_is_disconnected_leaves_a_playable_video(tmp_path: Path) -> 
     path = write_clip(tmp_path / "camera.mp4", 8)
     with CameraSource(str(path)) as source, VideoSink(tmp_path / "b.mp4", source) as sink:
         summary = run_pipeline(source, person, lambda frame, alpha: frame.image, [sink])
+    assert source.notes() == [f"camera {path}: it gives no more pictures; plug it in again"]
     images = frames(tmp_path / "b.mp4")[1]
     assert len(images) == summary.frames > 0
     assert index_of(images[-1], 8) == 7

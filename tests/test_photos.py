@@ -286,6 +286,22 @@ def test_full_disk_leaves_the_old_photo(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_two_runs_do_not_write_one_folder(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    with whole_folder(path) as partial:
+        (partial / "weights").write_bytes(b"first")
+        with pytest.raises(BusyError, match=r"model: another run is writing this folder"), whole_folder(path):
+            pass
+    assert (path / "weights").read_bytes() == b"first"
+    (tmp_path / ".model.partial" / "deep").mkdir(parents=True)  # by a run that was killed
+    (tmp_path / ".model.partial" / "deep" / "weights").write_bytes(b"half")
+    with whole_folder(path) as partial:
+        assert not list(partial.iterdir())
+        (partial / "weights").write_bytes(b"second")
+    assert (path / "weights").read_bytes() == b"second"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     with whole_file(path) as partial:

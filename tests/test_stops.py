@@ -14,6 +14,7 @@ import av
 import pytest
 from conftest import ROOT, names
 
+from human_segmentation.training.interrupt import uninterrupted
 from human_segmentation.video.frames import Source
 from human_segmentation.video.stop import stop_requests
 
@@ -148,3 +149,17 @@ def test_impatience_costs_nothing(tmp_path, number):
     assert requests > 1
     assert names(tmp_path) == ["o.mp4"]
     assert frames_in(output) >= 1
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_waits_for_the_end_of_a_training_step_but_not_twice(times):
+    handler = signal.getsignal(signal.SIGINT)
+    done = []
+    with pytest.raises(KeyboardInterrupt):
+        with uninterrupted():
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
+            done.append("step")
+        done.append("the next one")
+    assert done == (["step"] if times == 1 else [])
+    assert signal.getsignal(signal.SIGINT) is handler

@@ -405,6 +405,21 @@ def test_no_camera_is_left_running(site: Site) -> None:
     assert site.said() == PHOTO.name
 
 
+def test_a_camera_is_a_mirror_until_it_is_gone(site: Site) -> None:
+    site.open()
+    site.run(
+        """const media = navigator.mediaDevices, open = media.getUserMedia.bind(media);
+        media.getUserMedia = async (wish) => (window.stream = await open(wish));
+        document.getElementById("camera").click();"""
+    )
+    site.wait_for(lambda said: said.endswith("frames a second"))
+    turned = "return getComputedStyle(document.getElementById('canvas')).transform"
+    assert site.driver.execute_script(turned) == "matrix(-1, 0, 0, 1, 0, 0)"
+    site.run("const [track] = stream.getTracks(); track.stop(); track.dispatchEvent(new Event('ended'));")
+    site.wait_for(lambda said: said == "The camera gives no more pictures")
+    assert site.driver.execute_script(turned) == "none"
+
+
 def test_a_video_plays_and_the_camera_takes_its_place(site: Site) -> None:
     site.open()
     site.element("file").send_keys(str(ROOT / "data" / "video_test.mp4"))

@@ -4,6 +4,7 @@ import argparse
 import functools
 from pathlib import Path
 
+from human_segmentation.cli.batch import VIDEOS
 from human_segmentation.cli.inputs import input_path
 from human_segmentation.cli.made_from import photos_in
 from human_segmentation.cli.matting import add_matting_arguments, run_matting
@@ -41,6 +42,8 @@ def _backgrounds(args: argparse.Namespace) -> list[Background]:
         return [VideoBackground(args.background_video_path, live=input_path(args) is None)]
     if args.background_image_path is not None:
         path = args.background_image_path
+        if path.suffix.lower() in VIDEOS:
+            raise DataError(f"--background_image_path {path}: this is a video; give it as --background_video_path")
         if input_path(args) is not None or not path.is_dir():
             return [_image(path)]
         photos = photos_in(path)

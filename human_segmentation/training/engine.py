@@ -13,6 +13,7 @@ from paddle.optimizer import Optimizer
 from human_segmentation.inference.preprocess import Preprocess
 from human_segmentation.training import distributed
 from human_segmentation.training.ema import WeightAverage
+from human_segmentation.training.interrupt import uninterrupted
 from human_segmentation.training.objectives import Batch, Objective
 
 
@@ -64,19 +65,20 @@ def train_one_epoch(
     for samples in batches:
         waited += time.perf_counter() - before
         batch = _batch(samples, preprocess)
-        with paddle.amp.auto_cast(enable=scaler.is_enable()):
-            loss = objective(forward, batch)
-        losses.append(float(loss))
-        if not np.isfinite(losses[-1]):
-            raise FloatingPointError(f"the loss is {losses[-1]} at step {len(losses)}")
-        show(losses[-1])
-        scaler.scale(loss).backward()
-        distributed.average_step(network)
-        scaler.step(optimizer)
-        scaler.update()
-        optimizer.clear_grad()
-        optimizer._learning_rate.step()
-        average.update()
+        with uninterrupted():
+            with paddle.amp.auto_cast(enable=scaler.is_enable()):
+                loss = objective(forward, batch)
+            losses.append(float(loss))
+            if not np.isfinite(losses[-1]):
+                raise FloatingPointError(f"the loss is {losses[-1]} at step {len(losses)}")
+            show(losses[-1])
+            scaler.scale(loss).backward()
+            distributed.average_step(network)
+            scaler.step(optimizer)
+            scaler.update()
+            optimizer.clear_grad()
+            optimizer._learning_rate.step()
+            average.update()
         before = time.perf_counter()
     # Paddle's ReLU makes 0 of what is no number, so that the loss may not show it; the average never forgets it.
     if not all(np.isfinite(value.numpy()).all() for value in average.state_dict().values()):

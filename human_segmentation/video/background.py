@@ -16,7 +16,6 @@ from human_segmentation.video.frames import Frame
 from human_segmentation.video.media import Media
 from human_segmentation.video.video_source import VideoSource
 
-
 AT_ONCE = 2
 """So many frames of a background video are decoded between two frames of a camera, which would wait for more."""
 

@@ -27,6 +27,7 @@ class CameraSource(Source):
 
     def __init__(self, camera: int | str) -> None:
         self._camera = camera
+        self._gone = False
         patience = []
         if isinstance(camera, str) and is_address(camera):  # of devices, OpenCV takes no such settings
             milliseconds = round(1000 * PATIENCE)
@@ -51,3 +52,8 @@ class CameraSource(Source):
             yield Frame(image, pts, float(pts * MILLISECOND))
             there, image = self._capture.read()
             pts = max(pts + 1, round((time.monotonic() - start) / MILLISECOND))
+        self._gone = True
+
+    def notes(self) -> list[str]:
+        """See `Source`."""
+        return [f"camera {self._camera}: it gives no more pictures; plug it in again"] if self._gone else []

@@ -17,6 +17,8 @@ from human_segmentation.video.pictures import opaque
 from human_segmentation.video.sinks import Sink
 
 WINDOW = "HumanSegmentation"
+LARGEST = 1280
+"""Longest side at which the window opens, in pixels; one can drag it larger."""
 RATE_FRAMES = 30
 """Frames over which the frame rate on the screen is averaged."""
 
@@ -51,6 +53,9 @@ class WindowSink(Sink):
 
     def write(self, image: NDArray[np.uint8], pts: int) -> bool:
         """See `Sink`."""
+        if not self._times:
+            zoom = min(1, LARGEST / max(image.shape[:2]))
+            cv2.resizeWindow(WINDOW, *(max(1, round(zoom * side)) for side in image.shape[1::-1]))
         self._times.append(pts)
         cv2.imshow(WINDOW, preview(image, self._rate()))
         key = cv2.waitKey(1)

@@ -16,6 +16,7 @@ function begin() {
   const number = ++turns;
   photo = null;
   cutOut.reset();
+  at("canvas").classList.remove("mirrored");
   video.pause();
   ended(video.srcObject);
   video.srcObject = null;
@@ -77,10 +78,17 @@ function onFile(id, action) {
 }
 
 on("camera", "click", async () => {
+  if (!navigator.mediaDevices) throw new Error("The browser gives a camera to https and to localhost alone");
   const current = begin();
   const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 1280, height: 720 } });
   if (!current()) return ended(stream);
+  stream.getVideoTracks()[0].addEventListener("ended", () => {
+    if (!current()) return;
+    begin();
+    say("The camera gives no more pictures");
+  });
   video.srcObject = stream;
+  at("canvas").classList.add("mirrored"); // as one sees oneself
   await play(current);
 });
 onFile("file", async (file) => {
