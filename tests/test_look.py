@@ -1,5 +1,7 @@
 """Photos are looked at twice, as a whole and the people in them from closer by, each time also mirrored."""
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from human_segmentation.inference.preprocess import Preprocess
 from human_segmentation.video.look import CloserLook, seen
 from human_segmentation.video.refine import PHOTO_EPSILON, refine_alpha
 from human_segmentation.video.stream import ScoreStream
-from human_segmentation.video.window import Window, around, people_in
+from human_segmentation.video.window import Window, around, parts, people_in
 
 
 class Bright:
@@ -46,7 +48,7 @@ def test_the_part_with_the_people_has_a_margin_and_no_extreme_aspect(there, wind
 
 
 def test_the_second_look_sees_the_people_alone():
-    photo = np.zeros((200, 400, 3), np.uint8)
+    photo = np.zeros((260, 400, 3), np.uint8)
     photo[60:140, 100:200] = 250
     predictor = Bright()
     look_at = CloserLook(predictor)
@@ -74,10 +76,32 @@ def test_photos_take_a_size_that_the_network_does_not(size):
     assert 0.3 < (alpha > 0.5).mean() < 0.7
 
 
+@pytest.mark.parametrize("width", [321, 400, 720, 2000])
+def test_parts_of_a_wide_picture(width):
+    windows = parts((width, 200))
+    assert (windows[0].left, windows[-1].left + windows[-1].width) == (0, width)
+    assert {(window.top, window.width, window.height) for window in windows} == {(0, 240, 200)}
+    assert all(b.left - a.left <= 180 for a, b in pairwise(windows))
+    assert len(windows) == -(-(width - 60) // 180)
+    assert parts((320, 200)) == parts((200, 720)) == []
+
+
+def test_who_stands_apart_in_a_wide_photo_is_found():
+    """Ten pixels wide, and one of the network's pixels shows 37 of the whole."""
+    photo = np.zeros((200, 1200, 3), np.uint8)
+    photo[20:200, 60:260] = photo[40:190, 1000:1010] = 250
+    alone = photo.copy()
+    alone[:, :300] = 0
+    assert CloserLook(Bright())(photo).alpha(photo)[40:190, 1000:1010].mean() > 0.8
+    predictor = Bright()
+    assert not CloserLook(predictor)(alone).alpha(alone).any()
+    assert len(predictor.seen) == 2  # where nobody is, there are no more looks
+
+
 def test_an_arm_that_only_the_second_look_sees_is_not_cut_off():
-    photo = np.zeros((200, 400, 3), np.uint8)
+    photo = np.zeros((260, 400, 3), np.uint8)
     photo[60:140, 100:200] = 250
-    photo[98:101, 200:235] = 250  # 3 of 6.25 pixels high: too thin for the first look, and not for the second
+    photo[98:102, 200:235] = 250  # 4 of 8 pixels high: too thin for the first look, and not for the second
     predictor = Bright()
     look = CloserLook(predictor)(photo)
     assert [seen.shape for seen in predictor.seen] == [(32, 32, 3)] * 6
@@ -93,7 +117,7 @@ def test_photos_of_every_aspect_have_one_input():
         photo[20:60, 20:60] = 250
         look = look_at(photo)
         np.testing.assert_array_equal(look.alpha(photo) > 0.5, photo[..., 0] > 0)
-    assert [seen.shape for seen in predictor.seen] == [(64, 64, 3)] * 8
+    assert {seen.shape for seen in predictor.seen} == {(64, 64, 3)}
 
 
 @pytest.mark.parametrize(
@@ -107,11 +131,11 @@ def test_the_score_is_the_mean_of_that_of_the_photo_and_that_of_its_mirror_image
 
     predictor = LeftEyed()
     predictor.preprocess = preprocess
-    photo = np.zeros((200, 400, 3), np.uint8)
-    photo[10:190, 10:391] = 250
+    photo = np.zeros((260, 400, 3), np.uint8)
+    photo[10:250, 10:391] = 250
     photo[80:120, 60:140] = 120
     score, mirrored = (
-        preprocess.crop(predictor.score(seen(preprocess, np.ascontiguousarray(view))), (400, 200))
+        preprocess.crop(predictor.score(seen(preprocess, np.ascontiguousarray(view))), (400, 260))
         for view in (photo, photo[:, ::-1])
     )
     np.testing.assert_allclose(CloserLook(predictor)(photo).score, (score + mirrored[:, ::-1]) / 2, atol=1e-6)
@@ -137,8 +161,8 @@ def test_a_faint_edge_moves_the_alpha_of_a_photo_and_not_that_of_a_frame(edge):
 
 
 def test_people_who_fill_the_photo_are_not_looked_at_from_closer_by():
-    photo = np.zeros((200, 400, 3), np.uint8)
-    photo[10:190, 20:390] = 250
+    photo = np.zeros((260, 400, 3), np.uint8)
+    photo[10:250, 20:390] = 250
     predictor = Bright()
     look = CloserLook(predictor)(photo)
     assert len(predictor.seen) == 2
@@ -155,7 +179,7 @@ def test_nobody_is_not_looked_at_from_closer_by():
 
 
 def test_who_is_nobody_from_closer_by_is_nobody():
-    photo = np.zeros((200, 400, 3), np.uint8)
+    photo = np.zeros((260, 400, 3), np.uint8)
     photo[60:140, 100:200] = 250
 
     class Doubting(Bright):

@@ -1,5 +1,6 @@
 """The part of a picture where people are: there a network sees them as large as it can."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,13 @@ ASPECTS = (0.6, 1.4)
 """Narrowest and widest part, width by height; others would be stretched beyond what networks are trained with."""
 LARGEST_PART = 0.85
 """Share of a picture's area from which on a part shows nothing that the picture itself does not."""
+
+WIDE = 1.6
+"""Width by height above which a picture is looked at part by part: as a whole, networks see few rows of it."""
+PART = 1.2
+"""Width by height of a part."""
+OVERLAP = 0.25
+"""Share of a part's width that it has at least in common with the next."""
 
 Span = tuple[float, float]
 """The first and the last place of something along an axis, in pixels."""
@@ -49,6 +57,16 @@ def people_in(score: NDArray[np.float32], window: Window) -> Place | None:
         for start, zoom, places in zip((window.left, window.top), zooms, (columns, rows), strict=True)
     )
     return (left, right), (top, bottom)
+
+
+def parts(size: tuple[int, int]) -> list[Window]:
+    """Overlapping parts, side by side, of a picture of a width and a height; none where it is not wide."""
+    width, height = size
+    if width <= WIDE * height:
+        return []
+    side = round(PART * height)
+    count = math.ceil((width - OVERLAP * side) / ((1 - OVERLAP) * side))
+    return [Window(round(index * (width - side) / (count - 1)), 0, side, height) for index in range(count)]
 
 
 def around(people: Place, size: tuple[int, int], share: float, aspects: Span = ASPECTS) -> Window | None:
