@@ -1,5 +1,7 @@
 """From Paddle's ProgramDesc to ONNX."""
 
+import contextlib
+import io
 from pathlib import Path
 
 OPSET = 13
@@ -15,5 +17,7 @@ def to_onnx(program: Path, params: Path, path: Path) -> None:
     """
     import paddle2onnx
 
-    # The optimisers that paddle2onnx offers install packages while they run; the runtimes fold constants themselves.
-    paddle2onnx.export(str(program), str(params), str(path), opset_version=OPSET, optimize_tool="None")
+    # It prints of files that are gone a moment later. The optimisers that it offers install packages while they run; the
+    # runtimes fold constants themselves.
+    with contextlib.redirect_stdout(io.StringIO()):
+        paddle2onnx.export(str(program), str(params), str(path), opset_version=OPSET, optimize_tool="None")
