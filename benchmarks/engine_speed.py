@@ -6,7 +6,7 @@ A prediction is everything from a 640x360 frame to its score: resize, normalise,
 normalisation, has columns of its own.
 """
 
-import sys
+import argparse
 import time
 from pathlib import Path
 
@@ -23,10 +23,12 @@ PREDICTIONS = 10
 
 def main() -> None:
     """Prints megabytes, milliseconds, and their ratios to the first row's, OpenVINO with the first model."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model_dir", type=Path, nargs="*", default=[default_model_dir()])
     photo = cv2.imread(str(Path(__file__).resolve().parents[1] / "data" / "human_image.jpg"))
     frame = cv2.resize(photo, (640, 640))[140:500]
     models, sizes = {}, {}
-    for folder in [Path(arg) for arg in sys.argv[1:]] or [default_model_dir()]:
+    for folder in parser.parse_args().model_dir:
         for engine in ENGINES:
             try:
                 model = hs.load_model(folder, engine, threads=1)

@@ -7,6 +7,7 @@ printed. The twin (tools/torch_twin) is measured where PyTorch is installed. All
 ours also augment them. Without PaddleX, ratios are to one process of `train.py`.
 """
 
+import argparse
 import importlib.util
 import os
 import resource
@@ -62,6 +63,9 @@ def processor_seconds() -> float:
 
 def main() -> None:
     """Prints the rates, their ratios to PaddleX's, and how many cores were busy."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("paddlex", nargs="?", metavar="PYTHON_WITH_PADDLEX")
+    paddlex = parser.parse_args().paddlex
     results = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -69,9 +73,9 @@ def main() -> None:
         flags = {"--data_dir": folder, "--train_list": folder / "list.txt", "--val_list": folder / "val.txt"}
         flags |= {"--save_dir": folder / "ours", "--batch_size": BATCH}
         arguments = [*(str(x) for pair in flags.items() for x in pair), "--num_epochs"]
-        if len(sys.argv) > 1:
+        if paddlex is not None:
             script = ROOT / "benchmarks" / "paddlex_training.py"
-            results["PaddleX 1.3.11"] = second_epoch([sys.argv[1], str(script)], [name, str(BATCH)])
+            results["PaddleX 1.3.11"] = second_epoch([paddlex, str(script)], [name, str(BATCH)])
         os.environ["OMP_NUM_THREADS"] = "1"
         launch = ["-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--backend", "gloo"]
         results["one process"] = second_epoch([sys.executable, "train.py"], arguments)

@@ -17,7 +17,7 @@ def to_onnx(program: Path, params: Path, path: Path) -> None:
     """
     import paddle2onnx
 
-    # It prints of files that are gone a moment later. The optimisers that it offers install packages while they run; the
+    # It prints names of files that it removes. The optimisers that it offers install packages while they run; the
     # runtimes fold constants themselves.
     with contextlib.redirect_stdout(io.StringIO()):
         paddle2onnx.export(str(program), str(params), str(path), opset_version=OPSET, optimize_tool="None")

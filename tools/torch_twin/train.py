@@ -218,7 +218,7 @@ def follow(average: torch.nn.Module, twin: torch.nn.Module, decay: float) -> Non
             mean.lerp_(value, 1 - decay)
 
 
-def check(theirs: NetworkEngine, ours: TwinEngine, preprocess: Preprocess, prior_channel: bool) -> None:
+def check(network: NetworkEngine, twin: TwinEngine, preprocess: Preprocess, prior_channel: bool) -> None:
     """Compares the scores of Paddle's network and of the twin, which have the same parameters.
 
     Raises:
@@ -226,7 +226,7 @@ def check(theirs: NetworkEngine, ours: TwinEngine, preprocess: Preprocess, prior
     """
     shape = (1, 3 + prior_channel, preprocess.height, preprocess.width)
     tensor = np.random.default_rng(0).standard_normal(shape, np.float32)
-    difference = np.abs(theirs(tensor) - ours(tensor)).max()
+    difference = np.abs(network(tensor) - twin(tensor)).max()
     if not difference <= TOLERANCE:
         raise HumanSegError(
             f"Paddle's scores differ from PyTorch's by {difference:.2g}, more than {TOLERANCE}; nothing was saved, "
