@@ -312,6 +312,33 @@ def test_full_disk(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv"])
+def test_full_disk_keeps_what_a_camera_gave(disk: Path, name: str) -> None:
+    class Camera(Source):
+        live = True
+
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (120, 160, 3), dtype=np.uint8) for _ in range(300)]
+    with (
+        pytest.raises(OutputError, match=rf"{name}: the video ends early \(No space left on device\); make room"),
+        VideoSink(disk / name, Camera()) as sink,
+    ):
+        for index, image in enumerate(images):
+            sink.write(image, 40 * index)
+    assert names(disk) == [name]
+    kept = [frame.image for frame in read(disk / name)[1]]  # but for the last one, of which a part is there
+    assert 20 < len(kept) < 300
+    for image, written in zip(kept, images, strict=False):
+        grays = (cv2.cvtColor(x, cv2.COLOR_BGR2GRAY).ravel() for x in (image, written))
+        assert np.corrcoef(*grays)[0, 1] > 0.8
+    (disk / name).unlink()
+    with VideoSink(disk / name, Camera()) as sink:
+        for index in range(3):
+            sink.write(plain(index), 40 * index)
+    if name != "a.mkv":  # a whole one has one index, as editors want it
+        assert b"moof" not in (disk / name).read_bytes()
+
+
 def test_photo_sink_is_exact(tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 256, (31, 17, 3), dtype=np.uint8)
     with PhotoSink(tmp_path / "a.png") as sink:

@@ -37,7 +37,8 @@ MPEG4_UNITS = 65535
 class VideoSink(Sink):
     """Writes pictures as a video in MP4, MOV, MKV or WebM, with the sound of the source.
 
-    The file appears when the sink is closed, also after Ctrl-C; it does not appear when an error ends the loop.
+    The file appears when the sink is closed, also after Ctrl-C; it does not appear when an error ends the loop, unless
+    the source is live, of which nothing could be made again, and the disk is full.
 
     Args:
         path: The file.
@@ -61,13 +62,15 @@ class VideoSink(Sink):
         # Without this, Matroska numbers its files at random.
         options = {"fflags": "+bitexact"}
         if self._path.suffix.lower() in (".mp4", ".mov"):
-            # Players read it from the web while it loads when its index stands in front.
-            options["movflags"] = "+faststart"
+            # Players read it from the web while it loads when its index stands in front. What was recorded can be read
+            # without an end.
+            options["movflags"] = "+hybrid_fragmented" if self._source.live else "+faststart"
         with contextlib.ExitStack() as stack:
             partial = stack.enter_context(whole_file(self._path))
             stack.enter_context(self._explained())
             self._container = av.open(os.fspath(partial.absolute()), "w", options=options)
-            stack.callback(self._container.close)
+            stack.callback(self._close)
+            self._cut_off = False
             self._add_stream()
             self._audio = [stack.enter_context(AudioCopy(track, self._container)) for track in self._source.audio]
             self._end: float | None = None
@@ -150,15 +153,27 @@ class VideoSink(Sink):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._cut_off = self._source.live and self._end is not None and isinstance(error, OSError)
         with self._stack:
-            if error is not None:
+            if error is None:
+                self._finish_all()
+            elif not self._cut_off:
                 raise error
-            if self._end is None:
-                raise OutputError(f"{self._path}: nothing was written, since there were no frames; try again")
-            self._finish(self._last_end())
-            self._container.mux(self._stream.encode(None))
-            for audio in self._audio:
-                audio.copy_until(math.inf if self._complete else self._end)
+        if self._cut_off and error is not None:
+            reason = getattr(error, "strerror", error)
+            raise OutputError(f"{self._path}: the video ends early ({reason}); make room for more") from error
+
+    def _finish_all(self) -> None:
+        if self._end is None:
+            raise OutputError(f"{self._path}: nothing was written, since there were no frames; try again")
+        self._finish(self._last_end())
+        self._container.mux(self._stream.encode(None))
+        for audio in self._audio:
+            audio.copy_until(math.inf if self._complete else self._end)
+
+    def _close(self) -> None:
+        with contextlib.suppress(*[OSError] if self._cut_off else []):
+            self._container.close()
 
     def _last_end(self) -> int:
         """When the last picture ends, in units of the time base; of a source that is complete, as it does there.
