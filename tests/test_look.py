@@ -80,9 +80,9 @@ def test_photos_take_a_size_that_the_network_does_not(size):
 def test_parts_of_a_wide_picture(width):
     windows = parts((width, 200))
     assert (windows[0].left, windows[-1].left + windows[-1].width) == (0, width)
-    assert {(window.top, window.width, window.height) for window in windows} == {(0, 240, 200)}
-    assert all(b.left - a.left <= 180 for a, b in pairwise(windows))
-    assert len(windows) == -(-(width - 60) // 180)
+    assert {(window.top, window.width, window.height) for window in windows} == {(0, 267, 200)}
+    assert all(b.left - a.left <= 200 for a, b in pairwise(windows))
+    assert len(windows) == -(-(width - 66) // 200)
     assert parts((320, 200)) == parts((200, 720)) == []
 
 

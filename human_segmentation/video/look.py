@@ -97,10 +97,11 @@ class CloserLook:
         windows = parts((image.shape[1], image.shape[0]))
         if not windows or whole.max() <= LIKELY:
             return whole
+        # That of the whole has haze beside people who are small in it.
         scores = [self._glance(np.ascontiguousarray(window.of(image))) for window in windows]
         rows = scores[0].shape[0]
         zoom = rows / image.shape[0]
-        score = cv2.resize(whole, (round(zoom * image.shape[1]), rows), interpolation=cv2.INTER_LINEAR)
+        score = np.zeros((rows, round(zoom * image.shape[1])), np.float32)
         for window, part in zip(windows, scores, strict=True):
             left = round(zoom * window.left)
             place = score[:, left : left + round(zoom * window.width)]

@@ -15,7 +15,7 @@ LARGEST_PART = 0.85
 
 WIDE = 1.6
 """Width by height above which a picture is looked at part by part: as a whole, networks see few rows of it."""
-PART = 1.2
+PART = 4 / 3
 """Width by height of a part."""
 OVERLAP = 0.25
 """Share of a part's width that it has at least in common with the next."""
