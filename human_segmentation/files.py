@@ -163,8 +163,9 @@ def whole_folder(path: Path) -> Iterator[Path]:
             yield partial
             check_replaceable(path, _names(partial))
             take_place(partial, path)
-        finally:
+        except BaseException:  # behind the lock, such a folder may be another run's already
             shutil.rmtree(partial, ignore_errors=True)
+            raise
 
 
 def take_place(new: Path, path: Path) -> None:
