@@ -53,9 +53,9 @@ def test_without_an_average_the_weights_themselves_are_saved(samples, trained, t
     assert largest_difference(weights_of(folder), weights_of(folder, "model.pdparams")) > 1e-3
 
 
-@pytest.mark.parametrize("flag", ["--pretrain_weights", "--resume_checkpoint"])
-def test_the_size_is_that_of_the_model_before(discs, trained, tmp_path, flag):
-    command = train_command(discs, tmp_path, flag, trained[0] / "epoch_6", "--num_epochs", 7)[2:]
+@pytest.mark.parametrize(("flag", "epochs"), [("--pretrain_weights", 1), ("--resume_checkpoint", 7)])
+def test_the_size_is_that_of_the_model_before(discs, trained, tmp_path, flag, epochs):
+    command = train_command(discs, tmp_path, flag, trained[0] / "epoch_6", "--num_epochs", epochs)[2:]
     shape = command.index("--image_shape")
     assert command[shape + 1 : shape + 3] == ["32", "32"]
     del command[shape : shape + 3]

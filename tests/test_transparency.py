@@ -146,18 +146,19 @@ def test_command_without_a_background(tmp_path: Path, cut_outs: list[NDArray[np.
 @pytest.mark.parametrize("kind", ["alpha", "green_screen", "composite"])
 def test_command_with_an_output_type(tmp_path: Path, cut_outs: list[NDArray[np.uint8]], kind: str) -> None:
     background = ("--background_color", "#0000ff") if kind == "composite" else ()
-    done = replace("--video_path", CLIP, "--output_type", kind, "--save_dir", tmp_path, *background, "--crf", 10)
+    part = ("--video_path", CLIP, "--end", 1)
+    done = replace(*part, "--output_type", kind, "--save_dir", tmp_path, *background, "--crf", 10)
     assert done.returncode == 0, done.stderr
     assert names(tmp_path) == ["video_test.mp4"]
     behind = {"alpha": (0, 0, 0), "green_screen": (0x40, 0xB1, 0), "composite": (255, 0, 0)}[kind]
-    for image, cut in zip(decoded(tmp_path / "video_test.mp4"), cut_outs, strict=True):
+    for image, cut in zip(decoded(tmp_path / "video_test.mp4"), cut_outs[:25], strict=True):
         share = cut[..., 3:] / 255
         person = 255.0 if kind == "alpha" else cut[..., :3]
         assert np.abs(image[..., :3] - (person * share + behind * (1 - share))).mean() < 4
 
 
 @pytest.mark.parametrize(
-    ("given", "name"), [(("--image_path", PHOTO), "human_image.png"), (("--video_path", CLIP), "video_test.webm")]
+    ("given", "name"), [(("--image_path", PHOTO), "human_image.png"), (("--video_path", CLIP, "--end", 1), "video_test.webm")]
 )
 def test_foreground_by_itself_takes_a_file_that_can_hold_it(
     tmp_path: Path, given: tuple[object, ...], name: str
