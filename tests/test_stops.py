@@ -153,13 +153,19 @@ def test_impatience_costs_nothing(tmp_path, number):
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_ctrl_c_waits_for_the_end_of_a_training_step_but_not_twice(times):
-    handler = signal.getsignal(signal.SIGINT)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     done = []
-    with pytest.raises(KeyboardInterrupt):
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            with uninterrupted():
+                for _ in range(times):
+                    signal.raise_signal(signal.SIGINT)
+                done.append("step")
+            done.append("the next one")
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as that of a program in the background
         with uninterrupted():
-            for _ in range(times):
-                signal.raise_signal(signal.SIGINT)
-            done.append("step")
-        done.append("the next one")
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert done == (["step"] if times == 1 else [])
-    assert signal.getsignal(signal.SIGINT) is handler

@@ -158,7 +158,8 @@ def test_command_with_an_output_type(tmp_path: Path, cut_outs: list[NDArray[np.u
 
 
 @pytest.mark.parametrize(
-    ("given", "name"), [(("--image_path", PHOTO), "human_image.png"), (("--video_path", CLIP, "--end", 1), "video_test.webm")]
+    ("given", "name"),
+    [(("--image_path", PHOTO), "human_image.png"), (("--video_path", CLIP, "--end", 1), "video_test.webm")],
 )
 def test_foreground_by_itself_takes_a_file_that_can_hold_it(
     tmp_path: Path, given: tuple[object, ...], name: str

@@ -12,10 +12,11 @@ def uninterrupted() -> Iterator[None]:
 
     Paddle calls Python while it makes the graph of a network, and crashes where that raises.
     """
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
+    before = signal.getsignal(signal.SIGINT)
+    # Only the main thread may handle signals, and a program in the background is not to end by Ctrl-C.
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield
         return
-    before = signal.getsignal(signal.SIGINT)
     came = threading.Event()
 
     def later(*_: object) -> None:
