@@ -98,6 +98,16 @@ def test_who_stands_apart_in_a_wide_photo_is_found():
     assert len(predictor.seen) == 2  # where nobody is, there are no more looks
 
 
+def test_one_person_in_a_wide_photo_is_not_looked_at_in_parts():
+    photo = np.zeros((200, 500, 3), np.uint8)
+    photo[20:180, 20:480] = 250
+    look = CloserLook(Bright())(photo)
+    assert look.score.shape == (32, 32)
+    apart = photo.copy()
+    apart[:, 200:280] = 0
+    assert CloserLook(Bright())(apart).score.shape == (32, 80)
+
+
 def test_an_arm_that_only_the_second_look_sees_is_not_cut_off():
     photo = np.zeros((260, 400, 3), np.uint8)
     photo[60:140, 100:200] = 250

@@ -10,7 +10,7 @@ from human_segmentation.inference.predictor import Predictor
 from human_segmentation.inference.preprocess import Preprocess
 from human_segmentation.inference.shrinking import averaged
 from human_segmentation.video.refine import FRAME_EPSILON, PHOTO_EPSILON, refine_alpha
-from human_segmentation.video.window import LIKELY, Window, around, parts, people_in
+from human_segmentation.video.window import LIKELY, Window, around, parts, people_in, stand_apart
 
 SURE = 0.7
 """Where no score is above that, nobody is there, and what is left is haze. By PortraitNet in INT8, each of 105 photos
@@ -48,9 +48,9 @@ class CloserLook:
     """Looks at photos twice: first at the whole, then from closer by at the part where people are.
 
     Networks see few pixels, and of a photo in which people are small, few of the people. The second look has them as
-    large as they can be. What is wide and shows somebody is also looked at part by part, for whoever stands apart. Each
-    time they see it as it is and mirrored, and the mean counts (Krizhevsky et al., "ImageNet Classification with Deep
-    Convolutional Neural Networks", NeurIPS 2012): they do not err alike in both.
+    large as they can be. What is wide and shows people who stand apart, which that cannot help, is looked at part by
+    part. Each time they see it as it is and mirrored, and the mean counts (Krizhevsky et al., "ImageNet Classification
+    with Deep Convolutional Neural Networks", NeurIPS 2012): they do not err alike in both.
 
     Args:
         predictor: Finds the people.
@@ -106,7 +106,7 @@ class CloserLook:
             left = round(zoom * window.left)
             place = score[:, left : left + round(zoom * window.width)]
             np.maximum(place, cv2.resize(part, place.shape[::-1], interpolation=cv2.INTER_LINEAR), out=place)
-        return score
+        return score if stand_apart(score) else whole
 
     def _glance(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         resized = seen(self._rules, image)

@@ -19,6 +19,8 @@ PART = 4 / 3
 """Width by height of a part."""
 OVERLAP = 0.25
 """Share of a part's width that it has at least in common with the next."""
+GAP = 0.1
+"""Share of a picture's width between people who stand apart."""
 
 Span = tuple[float, float]
 """The first and the last place of something along an axis, in pixels."""
@@ -67,6 +69,12 @@ def parts(size: tuple[int, int]) -> list[Window]:
     side = round(PART * height)
     count = math.ceil((width - OVERLAP * side) / ((1 - OVERLAP) * side))
     return [Window(round(index * (width - side) / (count - 1)), 0, side, height) for index in range(count)]
+
+
+def stand_apart(score: NDArray[np.float32]) -> bool:
+    """Whether there is a gap between people in a picture, by its score, float32 [h, w] in [0, 1]."""
+    columns = np.flatnonzero((score > LIKELY).any(0))
+    return bool(np.diff(columns).max(initial=0) > GAP * score.shape[1])
 
 
 def around(people: Place, size: tuple[int, int], share: float, aspects: Span = ASPECTS) -> Window | None:
