@@ -214,6 +214,7 @@ def test_command_on_raw_frames_of_which_the_last_is_incomplete(tmp_path: Path) -
         (["--video_path", "data/video_test.mp4", "--fps", "30"], "--fps: it does not go with data/video_test.mp4"),
         (["--video_path", "data/video_test.mp4", "--raw_size", 64, 48], "--raw_size: it does not go with data/video"),
         (["--image_path", "data/human_image.jpg", "--start", "1"], "--start: it does not go with data/human_image.jpg"),
+        (["--image_path", "data/human_image.jpg", "--temporal", "ema"], "--temporal: it does not go with data/human"),
         (["--camera", "data/video_test.mp4", "--end", "1"], "--end: it does not go with a camera; leave it out"),
         (
             ["--video_path", "data/video_test.mp4", "--start", "1:2:3:4"],

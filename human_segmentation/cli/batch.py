@@ -82,7 +82,7 @@ def _alone(args: argparse.Namespace, flag: str, path: Path) -> argparse.Namespac
     """The arguments with one input; a photo does without those that are for videos."""
     changes = {"input_dir": None, flag: path}
     if flag == "image_path":
-        changes |= dict.fromkeys(("codec", "crf", "preset", "start", "end"))
+        changes |= dict.fromkeys(("codec", "crf", "preset", "start", "end", "temporal"))
     return argparse.Namespace(**vars(args) | changes)
 
 

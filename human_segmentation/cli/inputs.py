@@ -97,7 +97,7 @@ def open_source(args: argparse.Namespace) -> Source:
     """
     place, span = input_path(args), span_of(args)
     if place is None or place == getattr(args, "image_path", None):
-        _refuse(args, "start", "end", "fps", "raw_size")
+        _refuse(args, "start", "end", "fps", "raw_size", *(() if place is None else ("temporal",)))
         return CameraSource(args.camera or 0) if place is None else PhotoSource(args.image_path)
     if place == STANDARD_INPUT:
         if sys.stdin is None:

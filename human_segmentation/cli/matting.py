@@ -38,7 +38,6 @@ def add_matting_arguments(parser: argparse.ArgumentParser, photos: bool = False)
     parser.add_argument(
         "--temporal",
         choices=TRACKERS,
-        default="flow",
         help="steadier scores: along optical flow (default), by a plain average, or none",
     )
     parser.add_argument("--no_temporal", action="store_const", dest="temporal", const="none", help="--temporal none")
@@ -96,7 +95,7 @@ def _run(job: Job, backgrounds: Sequence[Background], predictor: Predictor, whol
     with ExitStack() as stack:
         source = stack.enter_context(open_source(job.args))
         photo = isinstance(source, PhotoSource)
-        look_at = CloserLook(predictor) if photo else ScoreStream(predictor, TRACKERS[job.args.temporal]())
+        look_at = CloserLook(predictor) if photo else ScoreStream(predictor, TRACKERS[job.args.temporal or "flow"]())
         picture = PictureChoice(pictures, look_at.reset)
         stop = stack.enter_context(stop_requests(source))  # until the sinks are closed
         sinks = open_sinks(job, source, picture.press)
