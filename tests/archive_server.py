@@ -116,8 +116,8 @@ class Handler(BaseHTTPRequestHandler):
         if answer.chunked:
             ending = b"" if answer.cut is not None else b"0\r\n\r\n"
             body = b"".join(b"%x\r\n%s\r\n" % (len(c), c) for c in (body[:1000], body[1000:]) if c) + ending
+        server.sent.append(len(body))  # before the one who asked can know
         self.wfile.write(body)
-        server.sent.append(len(body))
         if answer.stall:
             server.stopped.wait(20)
         if answer.reset:
