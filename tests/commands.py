@@ -30,3 +30,9 @@ def fail(script, *args, **options):
     assert len(lines) == 1, result.stderr
     assert lines[0].startswith("error: ")
     return lines[0]
+
+
+def build_page(*args):
+    """Writes the page for browsers."""
+    command = [sys.executable, ROOT / "deploy" / "web" / "build.py", *args]
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)

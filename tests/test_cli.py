@@ -137,6 +137,10 @@ MODEL = "pretrain_weights/humanseg_mobile_inference"
         (["--image_path", "README.md", *BLUE], "README.md"),
         (["--image_path", "data", *BLUE], "data"),
         (["--image_path", PHOTO, "--background_image_path", "README.md"], "README.md"),
+        (
+            ["--image_path", PHOTO, "--background_image_path", CLIP],
+            "this is a video; give it as --background_vi",
+        ),
         (["--image_path", PHOTO, "--background_color", "green"], "#rrggbb"),
         (["--image_path", PHOTO, "--background_blur", 0], "--background_blur"),
         (["--image_path", PHOTO, "--background_lens", 0], "--background_lens"),

@@ -104,6 +104,10 @@ def test_keys_in_the_window_of_a_camera(tmp_path, long_clip, screen):
 def test_closing_the_window_ends_the_run_and_keeps_the_recording(tmp_path, long_clip, screen):
     arguments = ["--camera", long_clip, "--background_color", "#0000ff", "--output", tmp_path / "o.mp4"]
     with started("bg_replace.py", *arguments, env=screen, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        press_close_button(window(screen), screen)
+        number = window(screen)
+        geometry = ["xdotool", "getwindowgeometry", number]
+        size = subprocess.run(geometry, env=screen, capture_output=True, text=True, check=True).stdout
+        press_close_button(number, screen)
         output_of(process)
+    assert "Geometry: 640x360" in size  # the camera's
     assert len(decoded(tmp_path / "o.mp4")) > 10
